@@ -1,0 +1,20 @@
+# Options that hold for every target: warnings, sanitizers, visibility.
+
+option(LQ_WERROR "Treat compiler warnings as errors" OFF)
+set(LQ_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined")
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
+
+add_compile_options(-Wall -Wextra -Wno-unused-parameter)
+if(LQ_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+if(LQ_SANITIZE)
+  add_compile_options("-fsanitize=${LQ_SANITIZE}" -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options("-fsanitize=${LQ_SANITIZE}")
+endif()
