@@ -109,7 +109,7 @@ public:
   Expected<std::vector<float>> asFloats() const;
 
 private:
-  friend class GgufReader;
+  friend class GgufParser;
   /// Not owned; `bytes` must be well-formed for the type.
   GgufValue(GgufType type, std::string_view bytes) : kind(type), view(bytes) {}
   GgufValue(GgufType type, std::string &&bytes)
