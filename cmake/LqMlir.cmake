@@ -4,7 +4,7 @@
 # mlir_target_link_libraries; mixing in a static MLIR archive would put two
 # copies of MLIR's type registry into one process.
 
-find_package(MLIR 22 REQUIRED CONFIG
+find_package(MLIR 22.1 REQUIRED CONFIG
   HINTS /usr/lib/llvm-22/lib/cmake/mlir)
 set(MLIR_LINK_MLIR_DYLIB ON)
 set(LLVM_LINK_LLVM_DYLIB ON)
