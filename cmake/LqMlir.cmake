@@ -26,7 +26,9 @@ function(lq_compiler_library name)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
+  # The second line adds libLLVM, which libMLIR does not bring along.
   mlir_target_link_libraries(${name} PUBLIC ${ARG_MLIR})
+  target_link_libraries(${name} PUBLIC LLVM)
   target_compile_options(${name} PRIVATE -fno-exceptions)
 endfunction()
 

@@ -3,6 +3,7 @@
 
 #include "dialects/common/ModuleWeights.h"
 
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -30,6 +31,6 @@ lq::openWeightFiles(mlir::ModuleOp module) {
   if (!files)
     return files.takeError();
   if (Error error = (*files)->allow(textFolder(module)))
-    return error;
+    return std::move(error);
   return files;
 }

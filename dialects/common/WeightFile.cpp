@@ -4,6 +4,7 @@
 #include "dialects/common/WeightFile.h"
 #include "dialects/common/WeightArchive.h"
 
+#include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Errno.h"
@@ -135,7 +136,7 @@ Expected<std::string> canonicalFile(StringRef path) {
 Expected<std::unique_ptr<WeightFiles>> WeightFiles::open(StringRef folder) {
   std::unique_ptr<WeightFiles> result(new WeightFiles());
   if (Error error = result->addRoot(folder.empty() ? "." : folder))
-    return error;
+    return std::move(error);
   return result;
 }
 

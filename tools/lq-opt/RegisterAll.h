@@ -1,0 +1,32 @@
+//===- RegisterAll.h - All that lq-opt knows ------------------------*- C++
+//-*-===//
+//
+// The one list of dialects, extensions and passes; tools that read IR use it
+// too.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LQ_TOOLS_LQ_OPT_REGISTERALL_H
+#define LQ_TOOLS_LQ_OPT_REGISTERALL_H
+
+#include "dialects/onnx/OnnxDialect.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+
+namespace lq {
+
+/// Adds the dialects of lq and of MLIR.
+inline void registerAllDialects(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<onnx::OnnxDialect>();
+}
+
+/// Makes the passes of lq and of MLIR known by name.
+inline void registerAllPasses() { mlir::registerAllPasses(); }
+
+} // namespace lq
+
+#endif // LQ_TOOLS_LQ_OPT_REGISTERALL_H
