@@ -3,7 +3,8 @@
 // A format is data: its description says how a weight W[n, k] of a matrix with
 // N outputs (rows) and K inputs (columns) follows from small codes,
 //
-//     W[n, k] = scale(n, g) * level(code[n, k]) + offset(n, g),   g = k / group,
+//     W[n, k] = scale(n, g) * level(code[n, k]) + offset(n, g),   g = k /
+//     group,
 //
 // and everything that reads or multiplies by the weights is derived from it.
 // Quantizers produce planes, codecs turn planes into the bytes of the
@@ -29,6 +30,8 @@ enum class Scalar { F32, F16, BF16 };
 
 /// Bytes of one number.
 int64_t byteWidth(Scalar scalar);
+/// "f32", "f16" or "bf16".
+llvm::StringRef scalarName(Scalar scalar);
 
 /// How a code stands for a level.
 enum class LevelKind {
@@ -77,9 +80,9 @@ struct FormatDescription {
 /// `values` alone; one with codes uses `codes` and `scales`.
 struct Planes {
   int64_t rows = 0, columns = 0;
-  std::vector<float> values;   // [rows, columns]
-  std::vector<uint8_t> codes;  // [rows, columns]
-  std::vector<float> scales;   // [rows, columns / group], exact in `scale`
+  std::vector<float> values;  // [rows, columns]
+  std::vector<uint8_t> codes; // [rows, columns]
+  std::vector<float> scales;  // [rows, columns / group], exact in `scale`
 
   /// Sizes the arrays for `rows` x `columns` of the format.
   void resize(const FormatDescription &format, int64_t rows, int64_t columns);

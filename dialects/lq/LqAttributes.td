@@ -9,12 +9,27 @@
 #define LQ_ATTRIBUTES_TD
 
 include "dialects/lq/LqDialect.td"
+include "dialects/lq/LqInterfaces.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
+include "mlir/IR/TensorEncoding.td"
 
 class Lq_Attr<string name, string attrMnemonic, list<Trait> traits = []>
     : AttrDef<Lq_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
+}
+
+/// An attribute that stands as the encoding of a tensor type, and checks its
+/// shape and element type.
+class Lq_EncodingAttr<string name, string attrMnemonic, list<Trait> traits = []>
+    : Lq_Attr<name, attrMnemonic,
+              traits # [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]>;
+
+/// The base of the families of weight formats in formats/.
+class Lq_FormatAttr<string name, string attrMnemonic>
+    : Lq_EncodingAttr<name, attrMnemonic,
+                      [DeclareAttrInterfaceMethods<Lq_FormatAttrInterface>]> {
+  let hasCustomAssemblyFormat = 1;
 }
 
 def Lq_CacheRole : I32EnumAttr<"CacheRole", "what a cache holds", [
@@ -43,11 +58,30 @@ def Lq_ActivationKindAttr : EnumAttr<Lq_Dialect, Lq_ActivationKind, "activation"
   let assemblyFormat = "$value";
 }
 
-def Lq_CachedAttr : Lq_Attr<"Cached", "cached"> {
+def Lq_CachedAttr : Lq_EncodingAttr<"Cached", "cached"> {
   let summary = "encoding of a tensor that stands for a cache's content";
+  let description = [{
+    The tensor [1, positions, heads, head_size] has no bytes of its own: it stands
+    for what an `lq.cache` holds after an `lq.append`.
+  }];
 }
 
-def Lq_Int8RowsAttr : Lq_Attr<"Int8Rows", "int8_rows"> {
+def Lq_TiledAttr : Lq_EncodingAttr<"Tiled", "tiled"> {
+  let summary = "encoding of a weight whose codes and scales lie in tiles";
+  let description = [{
+    The weights are those of `format`, in the layout that CPU kernels read in order
+    (dialects/lq/Tile.h).
+
+    ```mlir
+    tensor<4096x4096xf32, #lq.tiled<#lq.gguf<q4_0>>>
+    ```
+  }];
+  let parameters = (ins "::lq::FormatAttrInterface":$format);
+  let assemblyFormat = "`<` $format `>`";
+  let genVerifyDecl = 1;
+}
+
+def Lq_Int8RowsAttr : Lq_EncodingAttr<"Int8Rows", "int8_rows"> {
   let summary = "encoding of activations quantized by lq.quantize_rows";
   let description = [{
     Three buffers: codes int8 [rows, K], scales f32 [rows, K / group], sums of the
@@ -55,6 +89,7 @@ def Lq_Int8RowsAttr : Lq_Attr<"Int8Rows", "int8_rows"> {
   }];
   let parameters = (ins "int64_t":$group);
   let assemblyFormat = "`<` `group` `=` $group `>`";
+  let genVerifyDecl = 1;
 }
 
 #endif // LQ_ATTRIBUTES_TD

@@ -22,6 +22,19 @@ def Lq_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect"];
+  let extraClassDeclaration = [{
+    /// Every weight format that is known, in the order of registration.
+    ::llvm::ArrayRef<::lq::FormatAttrInterface> getFormats() const { return formats; }
+
+  private:
+    void registerAttributes();
+    void registerFormat(::lq::FormatAttrInterface format);
+    // One a family, defined in the family's file under formats/.
+    void registerFloatFormats();
+    void registerGgufFormats();
+
+    ::std::vector<::lq::FormatAttrInterface> formats;
+  }];
 }
 
 #endif // LQ_DIALECT_TD

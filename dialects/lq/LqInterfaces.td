@@ -21,6 +21,9 @@ def Lq_FormatAttrInterface : AttrInterface<"FormatAttrInterface"> {
       "std::string", "checkColumns", (ins "int64_t":$columns)>,
     InterfaceMethod<"Bytes of a row of `columns` weights in storage.",
       "int64_t", "getRowBytes", (ins "int64_t":$columns)>,
+    InterfaceMethod<[{The format that a matrix gets whose number of columns this
+      one cannot have; null if there is none.}],
+      "::lq::FormatAttrInterface", "getFallback">,
     InterfaceMethod<"Storage of planes.rows rows to planes, already sized.",
       "void", "decode", (ins "::llvm::ArrayRef<char>":$storage, "::lq::Planes &":$planes)>,
     InterfaceMethod<"Planes to storage, planes.rows x getRowBytes(columns) bytes.",

@@ -5,9 +5,12 @@
 
 include "dialects/lq/LqAttributes.td"
 include "dialects/lq/LqDialect.td"
+include "dialects/lq/formats/Float.td"
+include "dialects/lq/formats/Gguf.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/OpBase.td"
 include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Lq_Op<string mnemonic, list<Trait> traits = []>
@@ -27,12 +30,23 @@ def Lq_WeightOp : Lq_Op<"weight", [Symbol]> {
     ```mlir
     lq.weight @blk.0.q : tensor<576x576xf32> from "model.onnx" at 4096
     lq.weight @blk.0.k : tensor<192x576xf32, #lq.gguf<q4_0>> from "model.weights" at 0
+    lq.weight @blk.0.v : tensor<192x576xf32> from "model.onnx" at 1331200 transposed
     ```
+
+    `transposed` says that the bytes in the file are those of the transpose: the
+    matrix [N, K] of the type lies there as [K, N], as the second operand of an ONNX
+    MatMul does. Only dense matrices can be transposed; quantizing and packing
+    read through it.
+
+    A tensor of any rank and of integer or complex elements may be a weight;
+    elements narrower than a byte are packed, low bits first, but for i1, which
+    takes a byte. Encodings are for matrices of floating-point elements.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRankedTensor>:$type,
-                       StrAttr:$file, I64Attr:$offset);
+                       StrAttr:$file, I64Attr:$offset, UnitAttr:$transposed);
   let assemblyFormat = [{
-    $sym_name `:` $type `from` $file `at` custom<Offset>($offset) attr-dict
+    $sym_name `:` $type `from` $file `at` custom<Offset>($offset)
+    (`transposed` $transposed^)? attr-dict
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -65,7 +79,7 @@ def Lq_CacheOp : Lq_Op<"cache", [Symbol]> {
                        I64Attr:$heads, I64Attr:$head_size,
                        TypeAttrOf<AnyFloat>:$element_type);
   let assemblyFormat = [{
-    $sym_name $role custom<HeadShape>($heads, $head_size) `:` $element_type attr-dict
+    $sym_name `` $role custom<HeadShape>($heads, $head_size) `:` $element_type attr-dict
   }];
   let hasVerifier = 1;
 }
@@ -196,6 +210,7 @@ def Lq_AppendOp : Lq_Op<"append", [DeclareOpInterfaceMethods<SymbolUserOpInterfa
   let arguments = (ins AnyRankedTensor:$x, FlatSymbolRefAttr:$cache, Index:$past);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$x `to` $cache `at` $past attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Lq_AttentionOp : Lq_Op<"attention", [AttrSizedOperandSegments,
@@ -224,7 +239,8 @@ def Lq_ActivationOp : Lq_Op<"activation", [Pure, SameOperandsAndResultType]> {
   let summary = "an activation function, element by element";
   let arguments = (ins Lq_ActivationKindAttr:$kind, AnyRankedTensor:$x);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$kind $x attr-dict `:` type($x)";
+  let assemblyFormat = "`` $kind $x attr-dict `:` type($x)";
+  let hasVerifier = 1;
 }
 
 def Lq_GluOp : Lq_Op<"glu", [Pure, SameOperandsAndResultType]> {
@@ -236,7 +252,8 @@ def Lq_GluOp : Lq_Op<"glu", [Pure, SameOperandsAndResultType]> {
   let arguments = (ins Lq_ActivationKindAttr:$kind, AnyRankedTensor:$gate,
                        AnyRankedTensor:$up);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$kind $gate `,` $up attr-dict `:` type($gate)";
+  let assemblyFormat = "`` $kind $gate `,` $up attr-dict `:` type($gate)";
+  let hasVerifier = 1;
 }
 
 #endif // LQ_OPS_TD

@@ -6,11 +6,11 @@
 //
 //     codes, then scales, then padding to 64 bytes
 //
-// * codes, 8 bits:  [K / 4][tileRows][4]      byte j of step s is column 4 s + j
-// * codes, 4 bits:  [K / 8][tileRows][4]      of step s and byte j the low nibble
-//                                             is column 8 s + j, the high one 8 s + 4 + j
-// * scales:         [K / group][tileRows]     in the format's scale type
-// * no codes:       [K][tileRows] elements    (no scales)
+// * codes, 8 bits:  [K / 4][tileRows][4], byte j of step s is column 4 s + j
+// * codes, 4 bits:  [K / 8][tileRows][4], of byte j of step s the low nibble is
+//                   column 8 s + j, the high one column 8 s + 4 + j
+// * scales:         [K / group][tileRows] in the format's scale type
+// * no codes:       [K][tileRows] elements, no scales
 //
 // The rows that fill up the last block are zero. One layout serves every x86-64
 // level: a 512-bit vector holds a step of 16 rows, two 256-bit vectors hold it
@@ -32,10 +32,10 @@ constexpr int64_t tileAlignment = 64;
 
 /// Offsets and sizes in bytes of the tiles of a matrix [rows, columns].
 struct TileLayout {
-  int64_t rowBlocks;      // ceil(rows / tileRows)
-  int64_t codeBytes;      // codes (or elements) of a row block
-  int64_t scaleBytes;     // scales of a row block
-  int64_t rowBlockBytes;  // both, padded to tileAlignment
+  int64_t rowBlocks;     // ceil(rows / tileRows)
+  int64_t codeBytes;     // codes (or elements) of a row block
+  int64_t scaleBytes;    // scales of a row block
+  int64_t rowBlockBytes; // both, padded to tileAlignment
 
   int64_t totalBytes() const { return rowBlocks * rowBlockBytes; }
 };
@@ -44,7 +44,8 @@ struct TileLayout {
 TileLayout getTileLayout(const FormatDescription &format, int64_t rows,
                          int64_t columns);
 
-/// Whether tiles can hold codes of this format; a kernel exists for all that can.
+/// Whether tiles can hold codes of this format; a kernel exists for all that
+/// can.
 bool canTile(const FormatDescription &format);
 
 /// Writes rows [firstRow, firstRow + planes.rows) of a matrix into its tiles;

@@ -1,0 +1,37 @@
+//===- LqAttributes.h - attributes of the lq dialect ------------*- C++ -*-===//
+
+#ifndef LQ_DIALECTS_LQ_LQATTRIBUTES_H
+#define LQ_DIALECTS_LQ_LQATTRIBUTES_H
+
+#include "dialects/lq/Format.h"
+#include "dialects/lq/LqDialect.h"
+#include "dialects/lq/formats/Gguf.h"
+#include "mlir/IR/Attributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/TensorEncoding.h"
+
+#include "dialects/lq/LqEnums.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/lq/LqAttributes.h.inc"
+
+namespace lq {
+
+/// The weight format called `name`; null if there is none.
+FormatAttrInterface lookupFormat(mlir::MLIRContext &context,
+                                 llvm::StringRef name);
+
+/// Every weight format, for help texts and tests that cover them all.
+llvm::ArrayRef<FormatAttrInterface> listFormats(mlir::MLIRContext &context);
+
+/// The encoding check that all families share: a static matrix of
+/// floating-point elements with a number of columns that `format` can have.
+llvm::LogicalResult
+verifyFormatEncoding(FormatAttrInterface format, llvm::ArrayRef<int64_t> shape,
+                     mlir::Type elementType,
+                     llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
+
+} // namespace lq
+
+#endif // LQ_DIALECTS_LQ_LQATTRIBUTES_H

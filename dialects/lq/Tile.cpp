@@ -1,0 +1,83 @@
+//===- Tile.cpp - how packed weights lie in memory ------------------------===//
+
+#include "dialects/lq/Tile.h"
+#include "dialects/lq/Scalars.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace lq;
+
+/// Columns whose codes make up four bytes of a row.
+static int64_t columnsPerStep(const FormatDescription &format) {
+  return 32 / format.bits;
+}
+
+bool lq::canTile(const FormatDescription &format) {
+  if (!format.hasCodes())
+    return true;
+  return (format.bits == 8 || format.bits == 4) &&
+         format.group % columnsPerStep(format) == 0;
+}
+
+TileLayout lq::getTileLayout(const FormatDescription &format, int64_t rows,
+                             int64_t columns) {
+  assert(canTile(format) && "no tile layout for the format");
+  TileLayout layout;
+  layout.rowBlocks = llvm::divideCeil(static_cast<uint64_t>(rows), tileRows);
+  if (format.hasCodes()) {
+    layout.codeBytes = columns * format.bits / 8 * tileRows;
+    layout.scaleBytes =
+        columns / format.group * tileRows * byteWidth(format.scale);
+  } else {
+    layout.codeBytes = columns * tileRows * byteWidth(format.element);
+    layout.scaleBytes = 0;
+  }
+  layout.rowBlockBytes = static_cast<int64_t>(
+      llvm::alignTo(static_cast<uint64_t>(layout.codeBytes + layout.scaleBytes),
+                    tileAlignment));
+  return layout;
+}
+
+/// Writes the codes of a row into lane `lane` of its row block.
+static void packCodes(const FormatDescription &format, const uint8_t *codes,
+                      int64_t columns, int64_t lane, char *block) {
+  int64_t stepColumns = columnsPerStep(format);
+  for (int64_t step = 0; step < columns / stepColumns; ++step) {
+    const uint8_t *source = codes + step * stepColumns;
+    char *target = block + (step * tileRows + lane) * 4;
+    for (int64_t j = 0; j < 4; ++j)
+      target[j] = static_cast<char>(
+          format.bits == 8 ? source[j] : source[j] | source[4 + j] << 4);
+  }
+}
+
+/// Writes `count` numbers into lane `lane` of an array [count][tileRows].
+static void packScalars(Scalar scalar, const float *values, int64_t count,
+                        int64_t lane, char *array) {
+  int64_t width = byteWidth(scalar);
+  for (int64_t i = 0; i < count; ++i)
+    storeScalar(scalar, values[i], array + (i * tileRows + lane) * width);
+}
+
+void lq::packTiles(const FormatDescription &format, const Planes &planes,
+                   int64_t firstRow, llvm::MutableArrayRef<char> tiles) {
+  assert(firstRow % tileRows == 0 && "rows must start at a row block");
+  int64_t columns = planes.columns;
+  TileLayout layout = getTileLayout(format, planes.rows, columns);
+  char *first = tiles.data() + firstRow / tileRows * layout.rowBlockBytes;
+  std::memset(first, 0, layout.totalBytes());
+  for (int64_t row = 0; row < planes.rows; ++row) {
+    char *block = first + row / tileRows * layout.rowBlockBytes;
+    int64_t lane = row % tileRows;
+    if (!format.hasCodes()) {
+      packScalars(format.element, planes.values.data() + row * columns, columns,
+                  lane, block);
+      continue;
+    }
+    packCodes(format, planes.codes.data() + row * columns, columns, lane,
+              block);
+    int64_t groups = columns / format.group;
+    packScalars(format.scale, planes.scales.data() + row * groups, groups, lane,
+                block + layout.codeBytes);
+  }
+}
