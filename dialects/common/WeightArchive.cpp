@@ -62,9 +62,7 @@ WeightArchive::~WeightArchive() {
   ::close(fd);
 }
 
-Expected<uint64_t> WeightArchive::add(ArrayRef<char> bytes) {
-  std::lock_guard<std::mutex> lock(mutex);
-  uint64_t offset = alignTo(length, kAlignment);
+Error WeightArchive::write(uint64_t offset, ArrayRef<char> bytes) {
   uint64_t written = 0;
   while (written < bytes.size()) {
     ssize_t count = ::pwrite(fd, bytes.data() + written, bytes.size() - written,
@@ -76,6 +74,21 @@ Expected<uint64_t> WeightArchive::add(ArrayRef<char> bytes) {
                                        : std::string("no bytes written"));
     written += static_cast<uint64_t>(count);
   }
+  return Error::success();
+}
+
+uint64_t WeightArchive::reserve(uint64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex);
+  uint64_t offset = alignTo(length, kAlignment);
+  length = offset + bytes;
+  return offset;
+}
+
+Expected<uint64_t> WeightArchive::add(ArrayRef<char> bytes) {
+  std::lock_guard<std::mutex> lock(mutex);
+  uint64_t offset = alignTo(length, kAlignment);
+  if (Error error = write(offset, bytes))
+    return error;
   length = offset + bytes.size();
   return offset;
 }

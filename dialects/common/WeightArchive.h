@@ -38,6 +38,13 @@ public:
   /// say) leaves the archive as it was.
   llvm::Expected<uint64_t> add(llvm::ArrayRef<char> bytes);
 
+  /// Makes room for a blob of `bytes` bytes, to be written piece by piece, and
+  /// returns its offset. What is never written is zero.
+  uint64_t reserve(uint64_t bytes);
+  /// Writes a piece of a blob that reserve() made room for. Pieces of one blob
+  /// may be written from several threads.
+  llvm::Error write(uint64_t offset, llvm::ArrayRef<char> bytes);
+
   /// Puts the archive in its place. Further blobs may follow, and need
   /// another commit.
   llvm::Error commit();
