@@ -27,6 +27,7 @@ enum class ErrorCode {
   Unsupported = 4,     ///< well-formed, but this build or machine cannot do it
   OutOfMemory = 5,     ///< an allocation failed
   ContextFull = 6,     ///< more positions than the session has room for
+  Stopped = 7,         ///< a callback of the caller asked to stop
 };
 
 /// Success, or a code with a message: lower case, no full stop, saying what,
