@@ -1,0 +1,52 @@
+//===- Passes.td - quantization passes -----------------------*- tablegen -*-===//
+
+#ifndef LQ_PASSES_QUANTIZE_PASSES_TD
+#define LQ_PASSES_QUANTIZE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
+  let summary = "encode weights by rounding each to the nearest level of a format";
+  let description = [{
+    Weights are what a language model's memory traffic consists of; a format of
+    8 or 4 bits makes it smaller by that much. Round-to-nearest needs no
+    calibration text: each group's scale follows from its values alone, by the
+    rule of the format, so that the bytes are those of the format's reference
+    quantizer.
+
+    Encodes every `lq.weight` that an `lq.linear` multiplies by or an
+    `lq.embedding` looks up. Weights that are encoded already, and other uses of
+    the same weight, stay as they are. A matrix whose columns the format cannot
+    divide into groups gets the format's fallback, with a remark.
+
+    Assumes that the weights' files are readable from the module's folder.
+    Guarantees that every chosen weight has an encoding, its bytes in the
+    archive (or where they were, if they are the same), and that IR and archive
+    are unchanged after an error, such as a weight that is not a number.
+
+    The new weights are written in slabs of some megabytes by all threads, so
+    that the memory needed does not depend on the model.
+  }];
+  let options = [
+    Option<"format", "format", "std::string", /*default=*/"",
+           "Name of the format to encode weights as (required)">,
+    Option<"archive", "archive", "std::string", /*default=*/"",
+           "File that the encoded weights are appended to">,
+    ListOption<"include", "include", "std::string",
+               "Encode only weights whose name matches one of these regular expressions">,
+    ListOption<"exclude", "exclude", "std::string",
+               "Leave weights whose name matches one of these regular expressions">,
+    Option<"embeddings", "embeddings", "bool", /*default=*/"true",
+           "Encode tables of lq.embedding too">,
+    Option<"progress", "progress", "bool", /*default=*/"false",
+           "Report progress to stderr">,
+  ];
+  let statistics = [
+    Statistic<"encodedWeights", "encoded", "Weights encoded">,
+    Statistic<"fallbackWeights", "fallback", "Weights encoded as a fallback of the format">,
+    Statistic<"elements", "elements", "Elements of the encoded weights">,
+    Statistic<"storageBytes", "bytes", "Bytes of the encoded weights">,
+  ];
+}
+
+#endif // LQ_PASSES_QUANTIZE_PASSES_TD

@@ -1,0 +1,42 @@
+//===- Progress.h - how far a long pass is ----------------------*- C++ -*-===//
+
+#ifndef LQ_PASSES_QUANTIZE_PROGRESS_H
+#define LQ_PASSES_QUANTIZE_PROGRESS_H
+
+#include "llvm/ADT/StringRef.h"
+#include <cstdint>
+#include <functional>
+
+namespace lq {
+
+/// Takes what is done: `action` is what the pass does ("quantize"), `weight`
+/// the one it works on, `done` of `total` elements.
+using ProgressCallback =
+    std::function<void(llvm::StringRef action, llvm::StringRef weight,
+                       int64_t done, int64_t total)>;
+
+/// Prints progress to stderr: a line that is overwritten on a terminal, else a
+/// line for every tenth of the work.
+ProgressCallback printProgress();
+
+/// Counts the elements of a pass's weights as they are written.
+class Progress {
+public:
+  Progress(llvm::StringRef action, int64_t total, ProgressCallback callback)
+      : action(action), total(total), callback(std::move(callback)) {}
+
+  void advance(llvm::StringRef weight, int64_t elements) {
+    done += elements;
+    if (callback)
+      callback(action, weight, done, total);
+  }
+
+private:
+  llvm::StringRef action;
+  int64_t done = 0, total;
+  ProgressCallback callback;
+};
+
+} // namespace lq
+
+#endif // LQ_PASSES_QUANTIZE_PROGRESS_H

@@ -1,0 +1,333 @@
+//===- QuantizeRtn.cpp - encode weights by rounding to nearest ------------===//
+
+#include "dialects/common/ModuleWeights.h"
+#include "passes/quantize/Passes.h"
+#include "passes/quantize/RoundToNearest.h"
+#include "passes/quantize/RowBlocks.h"
+#include "passes/quantize/WeightSource.h"
+#include "passes/quantize/WeightUses.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Regex.h"
+
+#include <mutex>
+
+namespace lq {
+#define GEN_PASS_DEF_QUANTIZERTN
+#include "passes/quantize/Passes.h.inc"
+} // namespace lq
+
+using namespace mlir;
+using namespace lq;
+
+namespace {
+
+/// The first element of a matrix that cannot be encoded, found by any thread.
+class FirstProblem {
+public:
+  enum Kind { NotFinite, TooLarge };
+
+  void report(int64_t row, int64_t column, Kind newKind, float newValue) {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (found && std::pair(position[0], position[1]) <= std::pair(row, column))
+      return;
+    found = true;
+    position[0] = row;
+    position[1] = column;
+    kind = newKind;
+    value = newValue;
+  }
+
+  /// A diagnostic at the weight if there was a problem.
+  LogicalResult diagnose(WeightOp weight, FormatAttrInterface format) const {
+    if (!found)
+      return success();
+    auto error = emitError(weight.getLoc())
+                 << "weight @" << weight.getSymName() << " has " << value
+                 << " at [" << position[0] << ", " << position[1] << "]";
+    if (kind == NotFinite)
+      error << ", which no format can encode; exclude the weight or repair the "
+               "model";
+    else
+      error << ", too large for " << format.getFormatName()
+            << "; exclude the weight or choose a wider format";
+    return error;
+  }
+
+private:
+  std::mutex mutex;
+  bool found = false;
+  int64_t position[2] = {0, 0};
+  Kind kind = NotFinite;
+  float value = 0;
+};
+
+/// Looks for scales and values that came out infinite.
+void findTooLarge(const FormatDescription &description, ArrayRef<float> weights,
+                  const Planes &planes, int64_t firstRow,
+                  FirstProblem &problem) {
+  ArrayRef<float> numbers =
+      description.hasCodes() ? planes.scales : planes.values;
+  size_t i = findNotFinite(numbers);
+  if (i == numbers.size())
+    return;
+  ArrayRef<float> group =
+      weights.slice(i * description.group, description.group);
+  const float *largest = llvm::max_element(
+      group, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+  int64_t position = largest - weights.begin();
+  problem.report(firstRow + position / planes.columns,
+                 position % planes.columns, FirstProblem::TooLarge, *largest);
+}
+
+/// Encodes rows of a weight as a format's storage.
+void encodeRows(const WeightSource &source, FormatAttrInterface format,
+                int64_t columns, int64_t firstRow, int64_t rows,
+                MutableArrayRef<char> storage, FirstProblem &problem) {
+  std::vector<float> weights(rows * columns);
+  source.readRows(firstRow, weights);
+  if (size_t bad = findNotFinite(weights); bad < weights.size()) {
+    int64_t position = static_cast<int64_t>(bad);
+    return problem.report(firstRow + position / columns, position % columns,
+                          FirstProblem::NotFinite, weights[bad]);
+  }
+  FormatDescription description = format.getDescription();
+  Planes planes;
+  planes.resize(description, rows, columns);
+  roundToNearest(description, weights, planes);
+  findTooLarge(description, weights, planes, firstRow, problem);
+  format.encode(planes, storage);
+}
+
+/// Whether the weight's bytes are the storage of the format already.
+bool isStoredAs(FormatAttrInterface format, WeightOp weight) {
+  FormatDescription description = format.getDescription();
+  Type element = weight.getTensorType().getElementType();
+  if (description.hasCodes() || weight.getTransposed())
+    return false;
+  switch (description.element) {
+  case Scalar::F32:
+    return element.isF32();
+  case Scalar::F16:
+    return element.isF16();
+  case Scalar::BF16:
+    return element.isBF16();
+  }
+  llvm_unreachable("not a scalar type");
+}
+
+/// The format or the first of its fallbacks that can have so many columns; null
+/// if there is none.
+FormatAttrInterface fitFormat(FormatAttrInterface format, int64_t columns) {
+  while (format && !format.checkColumns(columns).empty())
+    format = format.getFallback();
+  return format;
+}
+
+/// Regular expressions, of which any may match.
+struct Patterns {
+  std::vector<llvm::Regex> expressions;
+
+  LogicalResult parse(ModuleOp module, StringRef option,
+                      ArrayRef<std::string> texts) {
+    for (const std::string &text : texts) {
+      std::string reason;
+      expressions.emplace_back(text);
+      if (!expressions.back().isValid(reason))
+        return emitError(module.getLoc())
+               << "option " << option << ": \"" << text
+               << "\" is no regular expression: " << reason;
+    }
+    return success();
+  }
+  bool match(StringRef name) const {
+    return llvm::any_of(expressions, [&](const llvm::Regex &expression) {
+      return expression.match(name);
+    });
+  }
+};
+
+struct QuantizeRtnPass : lq::impl::QuantizeRtnBase<QuantizeRtnPass> {
+  using QuantizeRtnBase::QuantizeRtnBase;
+  QuantizeRtnPass(QuantizeRtnOptions options, ProgressCallback callback)
+      : QuantizeRtnBase(std::move(options)), callback(std::move(callback)) {}
+
+  void runOnOperation() override {
+    if (failed(run(getOperation())))
+      signalPassFailure();
+  }
+
+private:
+  /// A weight, the format it gets, and where it has gone.
+  struct Job {
+    WeightUses uses;
+    FormatAttrInterface format;
+    WeightAddress address;
+  };
+
+  LogicalResult run(ModuleOp module);
+  FailureOr<FormatAttrInterface> findFormat(ModuleOp module);
+  FailureOr<std::vector<Job>> chooseWeights(ModuleOp module);
+  LogicalResult encode(Job &job, WeightFiles &files, WeightArchive &archive,
+                       StringRef address, Progress &progress);
+  LogicalResult encodeAll(ModuleOp module, MutableArrayRef<Job> jobs);
+  void report(ModuleOp module, ArrayRef<Job> jobs);
+
+  ProgressCallback callback;
+};
+
+} // namespace
+
+FailureOr<FormatAttrInterface> QuantizeRtnPass::findFormat(ModuleOp module) {
+  if (FormatAttrInterface found = lookupFormat(getContext(), format))
+    return found;
+  auto error = emitError(module.getLoc())
+               << "option format: "
+               << (format.empty() ? "it is required"
+                                  : "unknown format \"" + format + "\"")
+               << ", choose one of ";
+  llvm::interleaveComma(
+      listFormats(getContext()), error,
+      [&](FormatAttrInterface each) { error << each.getFormatName(); });
+  return error;
+}
+
+/// The weights to encode. They are dense, floating point, match the options and
+/// have columns for the format or a fallback.
+FailureOr<std::vector<QuantizeRtnPass::Job>>
+QuantizeRtnPass::chooseWeights(ModuleOp module) {
+  FailureOr<FormatAttrInterface> wanted = findFormat(module);
+  Patterns included, excluded;
+  if (failed(wanted) || failed(included.parse(module, "include", include)) ||
+      failed(excluded.parse(module, "exclude", exclude)))
+    return failure();
+  std::vector<Job> jobs;
+  for (WeightUses &uses : collectWeightUses(module)) {
+    WeightOp weight = uses.weight;
+    if (uses.matrixUses.empty() ||
+        !WeightSource::isReadable(weight.getTensorType()) ||
+        (uses.isTable && !embeddings) ||
+        (!include.empty() && !included.match(weight.getSymName())) ||
+        excluded.match(weight.getSymName()))
+      continue;
+    int64_t columns = weight.getTensorType().getDimSize(1);
+    FormatAttrInterface fitting = fitFormat(*wanted, columns);
+    if (fitting != *wanted) {
+      ++fallbackWeights;
+      emitRemark(weight.getLoc())
+          << "weight @" << weight.getSymName() << " with " << columns
+          << " columns "
+          << (fitting ? "is encoded as " + fitting.getFormatName().str()
+                      : "stays dense")
+          << ", not " << format << ": " << wanted->checkColumns(columns);
+    }
+    if (fitting)
+      jobs.push_back({std::move(uses), fitting, {}});
+  }
+  return jobs;
+}
+
+LogicalResult QuantizeRtnPass::encode(Job &job, WeightFiles &files,
+                                      WeightArchive &archive, StringRef address,
+                                      Progress &progress) {
+  WeightOp weight = job.uses.weight;
+  RankedTensorType type = weight.getTensorType();
+  RowBlocks matrix{type.getDimSize(0), type.getDimSize(1), 1,
+                   job.format.getRowBytes(type.getDimSize(1))};
+  FailureOr<WeightSource> source = WeightSource::open(weight, files);
+  if (failed(source))
+    return failure();
+  job.address.type =
+      RankedTensorType::get(type.getShape(), type.getElementType(), job.format);
+  if (isStoredAs(job.format, weight)) {
+    job.address.file = weight.getFile().str();
+    job.address.offset = weight.getOffset();
+    progress.advance(weight.getSymName(), type.getNumElements());
+    return success();
+  }
+  FirstProblem problem;
+  FailureOr<uint64_t> offset = writeRowBlocks(
+      weight, weight.getSymName(), matrix, archive, progress,
+      [&](int64_t first, int64_t rows, MutableArrayRef<char> storage) {
+        encodeRows(*source, job.format, matrix.columns, first, rows, storage,
+                   problem);
+      });
+  if (failed(offset) || failed(problem.diagnose(weight, job.format)))
+    return failure();
+  job.address.file = address.str();
+  job.address.offset = *offset;
+  return success();
+}
+
+LogicalResult QuantizeRtnPass::encodeAll(ModuleOp module,
+                                         MutableArrayRef<Job> jobs) {
+  if (archive.empty())
+    return emitError(module.getLoc())
+           << "option archive: the file to write encoded "
+              "weights to is required";
+  auto files = openWeightFiles(module);
+  if (!files)
+    return emitError(module.getLoc()) << llvm::toString(files.takeError());
+  auto output = WeightArchive::append(archive);
+  if (!output)
+    return emitError(module.getLoc()) << llvm::toString(output.takeError());
+  // Weights of an earlier pass may lie in the folder of the archive.
+  if (llvm::Error error =
+          (*files)->allow(llvm::sys::path::parent_path(archive)))
+    return emitError(module.getLoc()) << llvm::toString(std::move(error));
+  auto address = (*files)->address(archive);
+  if (!address)
+    return emitError(module.getLoc()) << llvm::toString(address.takeError());
+  int64_t total = 0;
+  for (Job &job : jobs)
+    total += job.uses.weight.getTensorType().getNumElements();
+  Progress meter("quantize", total,
+                 callback   ? callback
+                 : progress ? printProgress()
+                            : ProgressCallback());
+  for (Job &job : jobs)
+    if (failed(encode(job, **files, **output, *address, meter)))
+      return failure();
+  if (llvm::Error error = (*output)->commit())
+    return emitError(module.getLoc()) << llvm::toString(std::move(error));
+  return success();
+}
+
+void QuantizeRtnPass::report(ModuleOp module, ArrayRef<Job> jobs) {
+  int64_t count = 0, bytes = 0;
+  for (const Job &job : jobs) {
+    count += job.address.type.getNumElements();
+    bytes += *computeStorageBytes(job.address.type);
+  }
+  encodedWeights += jobs.size();
+  elements += count;
+  storageBytes += bytes;
+  double bitsPerWeight =
+      count > 0 ? 8.0 * static_cast<double>(bytes) / static_cast<double>(count)
+                : 0;
+  emitRemark(module.getLoc())
+      << "encoded " << jobs.size() << " weights as " << format << ": " << count
+      << " elements, " << llvm::formatv("{0:f3}", bitsPerWeight).str()
+      << " bits per weight";
+}
+
+LogicalResult QuantizeRtnPass::run(ModuleOp module) {
+  FailureOr<std::vector<Job>> jobs = chooseWeights(module);
+  if (failed(jobs))
+    return failure();
+  if (!jobs->empty() && failed(encodeAll(module, *jobs)))
+    return failure();
+  SymbolTable symbols(module);
+  for (Job &job : *jobs)
+    moveMatrixUses(job.uses, job.address, symbols, job.format.getFormatName());
+  report(module, *jobs);
+  return success();
+}
+
+std::unique_ptr<Pass> lq::createQuantizeRtn(QuantizeRtnOptions options,
+                                            ProgressCallback progress) {
+  return std::make_unique<QuantizeRtnPass>(std::move(options),
+                                           std::move(progress));
+}

@@ -1,0 +1,22 @@
+//===- RoundToNearest.h - codes and scales from weights ---------*- C++ -*-===//
+
+#ifndef LQ_PASSES_QUANTIZE_ROUNDTONEAREST_H
+#define LQ_PASSES_QUANTIZE_ROUNDTONEAREST_H
+
+#include "dialects/lq/Format.h"
+
+namespace lq {
+
+/// Rounds `weights` [planes.rows, planes.columns], all finite, to the nearest
+/// levels of the format; `planes` is already sized. A scale (or a value of a
+/// format without codes) may come out infinite where the weights are larger
+/// than its type can hold.
+void roundToNearest(const FormatDescription &format,
+                    llvm::ArrayRef<float> weights, Planes &planes);
+
+/// The position of the first NaN or infinity; weights.size() if there is none.
+size_t findNotFinite(llvm::ArrayRef<float> weights);
+
+} // namespace lq
+
+#endif // LQ_PASSES_QUANTIZE_ROUNDTONEAREST_H
