@@ -1,0 +1,20 @@
+//===- MathToPolynomials.h - math functions without a library ---*- C++ -*-===//
+
+#ifndef LQ_LOWERING_CPU_CODEGEN_MATHTOPOLYNOMIALS_H
+#define LQ_LOWERING_CPU_CODEGEN_MATHTOPOLYNOMIALS_H
+
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Pass/Pass.h"
+#include <memory>
+
+namespace lq::cpu {
+
+/// Patterns that turn every math operation on f16, bf16 and f32 that has no
+/// instruction into arithmetic.
+void populateMathToPolynomialsPatterns(mlir::RewritePatternSet &patterns);
+
+std::unique_ptr<mlir::Pass> createMathToPolynomialsPass();
+
+} // namespace lq::cpu
+
+#endif // LQ_LOWERING_CPU_CODEGEN_MATHTOPOLYNOMIALS_H

@@ -1,0 +1,262 @@
+//===- KernelBuilder.cpp - writes kernels in vector, scf, arith -----------===//
+
+#include "lowering/cpu/kernels/KernelBuilder.h"
+#include "lowering/cpu/kernels/Kernels.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+using namespace lq;
+using namespace lq::cpu;
+
+void lq::cpu::registerKernelDialects(DialectRegistry &registry) {
+  registry.insert<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+                  vector::VectorDialect>();
+}
+
+static SmallVector<Value> toValues(ArrayRef<Val> values) {
+  return SmallVector<Value>(values.begin(), values.end());
+}
+
+KernelBuilder::KernelBuilder(ModuleOp module, StringRef name,
+                             const CpuLevel &level, ArrayRef<Type> inputs,
+                             ArrayRef<Type> outputs)
+    : b(UnknownLoc::get(module.getContext()), module.getContext()),
+      target(level) {
+  SmallVector<Type> arguments(inputs);
+  arguments.append(outputs.begin(), outputs.end());
+  arguments.push_back(MemRefType::get({ShapedType::kDynamic}, i8()));
+  arguments.append(2, b.getIndexType());
+  b.setInsertionPointToEnd(module.getBody());
+  function = func::FuncOp::create(b, name, b.getFunctionType(arguments, {}));
+  function.setPrivate();
+  // A kernel is called once a layer; copies of it in the entry point would only
+  // cost time to compile.
+  function.setNoInline(true);
+  b.setInsertionPointToStart(function.addEntryBlock());
+}
+
+func::FuncOp KernelBuilder::finish() {
+  func::ReturnOp::create(b);
+  return function;
+}
+
+Val KernelBuilder::argument(int64_t index) {
+  return val(function.getArgument(index));
+}
+Val KernelBuilder::scratch() {
+  return argument(function.getNumArguments() - 3);
+}
+Val KernelBuilder::thread() { return argument(function.getNumArguments() - 2); }
+Val KernelBuilder::threads() {
+  return argument(function.getNumArguments() - 1);
+}
+
+Type KernelBuilder::vector(int64_t lanes, Type element) {
+  return VectorType::get({lanes}, element);
+}
+
+Type KernelBuilder::elementType(MLIRContext *context, Scalar scalar) {
+  switch (scalar) {
+  case Scalar::F32:
+    return Float32Type::get(context);
+  case Scalar::F16:
+    return Float16Type::get(context);
+  case Scalar::BF16:
+    return BFloat16Type::get(context);
+  }
+  llvm_unreachable("unknown scalar type");
+}
+
+Val KernelBuilder::index(int64_t number) {
+  return val(arith::ConstantIndexOp::create(b, number));
+}
+Val KernelBuilder::constant(Type type, double number) {
+  Type element = getElementTypeOrSelf(type);
+  TypedAttr attr;
+  if (isa<FloatType>(element))
+    attr = b.getFloatAttr(element, number);
+  else
+    attr = b.getIntegerAttr(element, static_cast<int64_t>(number));
+  if (auto vector = dyn_cast<VectorType>(type))
+    attr = DenseElementsAttr::get(vector, attr);
+  return val(arith::ConstantOp::create(b, attr));
+}
+Val KernelBuilder::size(Val memref, int64_t dimension) {
+  return val(b.createOrFold<memref::DimOp>(memref, dimension));
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Val KernelBuilder::load(Val memref, ArrayRef<Val> indices) {
+  return val(memref::LoadOp::create(b, memref, toValues(indices)));
+}
+Val KernelBuilder::load(Val memref, ArrayRef<Val> indices, int64_t lanes) {
+  Type type = vector(lanes, cast<MemRefType>(memref.type()).getElementType());
+  return val(vector::LoadOp::create(b, cast<VectorType>(type), memref,
+                                    toValues(indices)));
+}
+
+static Value createMask(ImplicitLocOpBuilder &b, int64_t lanes, Val count) {
+  auto type = VectorType::get({lanes}, b.getI1Type());
+  return vector::CreateMaskOp::create(b, type, ValueRange{count});
+}
+
+Val KernelBuilder::loadPart(Val memref, ArrayRef<Val> indices, int64_t lanes,
+                            Val count) {
+  Type type = vector(lanes, cast<MemRefType>(memref.type()).getElementType());
+  return val(vector::MaskedLoadOp::create(
+      b, cast<VectorType>(type), memref, toValues(indices),
+      createMask(b, lanes, count), zeros(type)));
+}
+void KernelBuilder::store(Val value, Val memref, ArrayRef<Val> indices) {
+  if (isa<VectorType>(value.type()))
+    vector::StoreOp::create(b, value, memref, toValues(indices));
+  else
+    memref::StoreOp::create(b, value, memref, toValues(indices));
+}
+void KernelBuilder::storePart(Val value, Val memref, ArrayRef<Val> indices,
+                              Val count) {
+  int64_t lanes = cast<VectorType>(value.type()).getNumElements();
+  vector::MaskedStoreOp::create(b, memref, toValues(indices),
+                                createMask(b, lanes, count), value);
+}
+
+/// The vector of bytes as large as `type`.
+static VectorType getBytesType(Type type) {
+  int64_t count = 1;
+  if (auto vector = dyn_cast<VectorType>(type))
+    count = vector.getNumElements();
+  int64_t bytes =
+      count * getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8;
+  return VectorType::get({bytes}, IntegerType::get(type.getContext(), 8));
+}
+
+Val KernelBuilder::loadBytes(Val bytes, Val offset, Type type) {
+  Value loaded =
+      vector::LoadOp::create(b, getBytesType(type), bytes, ValueRange{offset});
+  return val(loaded).bitcast(type);
+}
+void KernelBuilder::storeBytes(Val value, Val bytes, Val offset) {
+  VectorType type = getBytesType(value.type());
+  if (!isa<VectorType>(value.type()))
+    value = value.broadcast(vector(1, value.type()));
+  vector::StoreOp::create(b, value.bitcast(type), bytes, ValueRange{offset});
+}
+void KernelBuilder::prefetch(Val bytes, Val offset) {
+  memref::PrefetchOp::create(b, bytes, ValueRange{offset}, /*isWrite=*/false,
+                             /*localityHint=*/3, /*isDataCache=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// Control
+//===----------------------------------------------------------------------===//
+
+Vals KernelBuilder::forLoop(Val first, Val last, int64_t step,
+                            ArrayRef<Val> initial, LoopBody body) {
+  auto loop = scf::ForOp::create(
+      b, first, last, index(step), toValues(initial),
+      [&](OpBuilder &nested, Location, Value i, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToEnd(nested.getInsertionBlock());
+        Vals arguments;
+        for (Value value : carried)
+          arguments.push_back(val(value));
+        scf::YieldOp::create(b, toValues(body(val(i), arguments)));
+      });
+  Vals results;
+  for (Value value : loop.getResults())
+    results.push_back(val(value));
+  return results;
+}
+
+void KernelBuilder::forLoop(Val first, Val last, int64_t step,
+                            llvm::function_ref<void(Val)> body) {
+  forLoop(first, last, index(step), body);
+}
+
+void KernelBuilder::forLoop(Val first, Val last, Val step,
+                            llvm::function_ref<void(Val)> body) {
+  scf::ForOp::create(b, first, last, step, ValueRange{},
+                     [&](OpBuilder &nested, Location, Value i, ValueRange) {
+                       OpBuilder::InsertionGuard guard(b);
+                       b.setInsertionPointToEnd(nested.getInsertionBlock());
+                       body(val(i));
+                       scf::YieldOp::create(b);
+                     });
+}
+
+void KernelBuilder::ifThen(Val condition, llvm::function_ref<void()> then) {
+  scf::IfOp::create(b, condition, [&](OpBuilder &nested, Location) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(nested.getInsertionBlock());
+    then();
+    scf::YieldOp::create(b);
+  });
+}
+
+Vals KernelBuilder::ifElse(Val condition, llvm::function_ref<Vals()> then,
+                           llvm::function_ref<Vals()> otherwise) {
+  auto region = [&](llvm::function_ref<Vals()> make) {
+    return [this, make](OpBuilder &nested, Location) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToEnd(nested.getInsertionBlock());
+      scf::YieldOp::create(b, toValues(make()));
+    };
+  };
+  auto choice =
+      scf::IfOp::create(b, condition, region(then), region(otherwise));
+  Vals results;
+  for (Value value : choice.getResults())
+    results.push_back(val(value));
+  return results;
+}
+
+IndexRange KernelBuilder::share(Val count) {
+  return {count * thread() / threads(), count * (thread() + 1) / threads()};
+}
+
+void lq::cpu::forRowBlocks(KernelBuilder &k, Val first, Val rows,
+                           ArrayRef<int64_t> sizes,
+                           llvm::function_ref<void(Val, int64_t)> body) {
+  std::optional<int64_t> known = getConstantIntValue(Value(rows));
+  for (int64_t size : sizes) {
+    if (known && *known < sizes.front()) {
+      if (*known > 0)
+        body(first, *known);
+      return;
+    }
+    Val end = first + rows / size * size;
+    k.forLoop(first, end, size, [&](Val row) { body(row, size); });
+    first = end;
+    rows = rows % size;
+    if (known)
+      known = *known % size;
+    if (known && *known == 0)
+      return;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+Val KernelBuilder::intrinsic(StringRef name, Type result,
+                             ArrayRef<Val> operands) {
+  auto call = LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name),
+                                            toValues(operands));
+  return val(call.getResults());
+}
+Val KernelBuilder::exp(Val x) { return val(math::ExpOp::create(b, x)); }
+Val KernelBuilder::sqrt(Val x) { return val(math::SqrtOp::create(b, x)); }
+Val KernelBuilder::abs(Val x) { return val(math::AbsFOp::create(b, x)); }
+Val KernelBuilder::roundEven(Val x) {
+  return val(math::RoundEvenOp::create(b, x));
+}

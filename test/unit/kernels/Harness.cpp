@@ -1,0 +1,123 @@
+//===- Harness.cpp - compile a kernel, load it, call it -------------------===//
+
+#include "test/unit/kernels/Harness.h"
+#include "lowering/cpu/codegen/Codegen.h"
+#include "llvm/Support/FileSystem.h"
+#include <cassert>
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace lq::cpu;
+using namespace lq::cpu::test;
+
+GuardedBuffer::GuardedBuffer(size_t bytes) : bytes(bytes) {
+  size_t page = static_cast<size_t>(getpagesize());
+  mapped = (bytes + page - 1) / page * page + page;
+  mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  assert(mapping != MAP_FAILED);
+  char *guard = static_cast<char *>(mapping) + mapped - page;
+  mprotect(guard, page, PROT_NONE);
+  start = guard - bytes;
+}
+
+GuardedBuffer::GuardedBuffer(GuardedBuffer &&other) {
+  std::swap(mapping, other.mapping);
+  std::swap(start, other.start);
+  std::swap(mapped, other.mapped);
+  std::swap(bytes, other.bytes);
+}
+
+GuardedBuffer::~GuardedBuffer() {
+  if (mapping)
+    munmap(mapping, mapped);
+}
+
+static void fail(const llvm::Twine &message) {
+  llvm::report_fatal_error(message, /*gen_crash_diag=*/false);
+}
+
+static llvm::SmallVector<char, 0> compile(Emit emit, const CpuLevel &level,
+                                          const CodegenOptions &options) {
+  mlir::DialectRegistry registry;
+  registerKernelDialects(registry);
+  registerCodegenDialects(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+  mlir::func::FuncOp function = emit(*module, level);
+  function.setPublic();
+  function->setAttr("llvm.emit_c_interface", mlir::UnitAttr::get(&context));
+  if (getenv("LQ_PRINT_KERNELS"))
+    module->dump();
+  if (mlir::failed(module->verify()) || mlir::failed(lowerToLlvm(*module)))
+    fail("the kernel does not lower");
+  auto object = compileToObject(*module, level, options);
+  if (!object)
+    fail(llvm::toString(object.takeError()));
+  return std::move(*object);
+}
+
+Kernel::Kernel(Emit emit, const CpuLevel &level, int64_t scratchBytes)
+    : scratchBytes(scratchBytes) {
+  std::string name;
+  auto object = compile(
+      [&](mlir::ModuleOp module, const CpuLevel &level) {
+        mlir::func::FuncOp function = emit(module, level);
+        name = function.getName();
+        return function;
+      },
+      level, {});
+  llvm::SmallString<128> path;
+  if (llvm::sys::fs::createTemporaryFile("kernel", "so", path))
+    fail("cannot create a temporary file");
+  if (llvm::Error error = linkSharedObject(object, path))
+    fail(llvm::toString(std::move(error)));
+  library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    fail(dlerror());
+  llvm::sys::fs::remove(path);
+  function = dlsym(library, ("_mlir_ciface_" + name).c_str());
+  if (!function)
+    fail(dlerror());
+}
+
+Kernel::~Kernel() { dlclose(library); }
+
+void Kernel::operator()(std::vector<Argument> arguments, int64_t threads) {
+  for (int64_t thread = 0; thread < threads; ++thread)
+    call(arguments, thread, threads, Array<char>({scratchBytes}));
+}
+
+void Kernel::call(std::vector<Argument> arguments, int64_t thread,
+                  int64_t threads, const Array<char> &scratch) {
+  arguments.push_back(scratch);
+  arguments.push_back(thread);
+  arguments.push_back(threads);
+  // Pointers and indices are passed alike, and a function may be called with
+  // more arguments than it reads.
+  constexpr size_t most = 14;
+  assert(arguments.size() <= most);
+  intptr_t a[most] = {};
+  for (size_t i = 0; i < arguments.size(); ++i)
+    a[i] = arguments[i].get();
+  using I = intptr_t;
+  reinterpret_cast<void (*)(I, I, I, I, I, I, I, I, I, I, I, I, I, I)>(
+      function)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9],
+                a[10], a[11], a[12], a[13]);
+}
+
+std::string lq::cpu::test::getAssembly(Emit emit, const CpuLevel &level) {
+  auto text = compile(emit, level, {.assembly = true});
+  return std::string(text.begin(), text.end());
+}
+
+std::vector<const CpuLevel *> lq::cpu::test::availableLevels() {
+  std::vector<const CpuLevel *> levels;
+  for (const CpuLevel &level : CpuLevel::all())
+    if (level.availableOnHost())
+      levels.push_back(&level);
+  return levels;
+}

@@ -1,0 +1,121 @@
+//===- Harness.h - compile a kernel, load it, call it -----------*- C++ -*-===//
+
+#ifndef LQ_TEST_UNIT_KERNELS_HARNESS_H
+#define LQ_TEST_UNIT_KERNELS_HARNESS_H
+
+#include "lowering/cpu/kernels/Kernels.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace lq::cpu::test {
+
+/// Memory that ends at a page nobody may touch, so that reading or writing
+/// behind it is a crash, not luck.
+class GuardedBuffer {
+public:
+  explicit GuardedBuffer(size_t bytes);
+  ~GuardedBuffer();
+  GuardedBuffer(GuardedBuffer &&other);
+  GuardedBuffer(const GuardedBuffer &) = delete;
+  void *data() const { return start; }
+  size_t size() const { return bytes; }
+
+private:
+  void *mapping = nullptr, *start = nullptr;
+  size_t mapped = 0, bytes = 0;
+};
+
+/// A dense array that kernels take as a memref.
+template <typename T> class Array {
+public:
+  explicit Array(std::vector<int64_t> shape)
+      : shape(std::move(shape)), buffer(count() * sizeof(T)) {
+    std::memset(buffer.data(), 0, buffer.size());
+  }
+  int64_t count() const {
+    int64_t product = 1;
+    for (int64_t size : shape)
+      product *= size;
+    return product;
+  }
+  T *data() const { return static_cast<T *>(buffer.data()); }
+  T &operator[](int64_t i) { return data()[i]; }
+  const T &operator[](int64_t i) const { return data()[i]; }
+  const std::vector<int64_t> &getShape() const { return shape; }
+
+private:
+  std::vector<int64_t> shape;
+  GuardedBuffer buffer;
+};
+
+/// An argument of a kernel: a memref descriptor, or an index.
+class Argument {
+public:
+  template <typename T> Argument(const Array<T> &array) {
+    words = {reinterpret_cast<intptr_t>(array.data()),
+             reinterpret_cast<intptr_t>(array.data()), 0};
+    const std::vector<int64_t> &shape = array.getShape();
+    words.insert(words.end(), shape.begin(), shape.end());
+    int64_t stride = array.count();
+    for (int64_t size : shape)
+      words.push_back(stride = size ? stride / size : 0);
+  }
+  Argument(int64_t index) : words{index}, isIndex(true) {}
+  intptr_t get() {
+    return isIndex ? words[0] : reinterpret_cast<intptr_t>(words.data());
+  }
+
+private:
+  std::vector<int64_t> words;
+  bool isIndex = false;
+};
+
+using Emit =
+    llvm::function_ref<mlir::func::FuncOp(mlir::ModuleOp, const CpuLevel &)>;
+
+/// A kernel compiled for one level and loaded into this process.
+class Kernel {
+public:
+  /// Compiles the function that `emit` adds to a module.
+  Kernel(Emit emit, const CpuLevel &level, int64_t scratchBytes = 0);
+  ~Kernel();
+  Kernel(const Kernel &) = delete;
+
+  /// Calls it for each of `threads` thread numbers, one after the other, with
+  /// scratch added.
+  void operator()(std::vector<Argument> arguments, int64_t threads = 1);
+  /// Calls it for one thread.
+  void call(std::vector<Argument> arguments, int64_t thread, int64_t threads,
+            const Array<char> &scratch);
+
+private:
+  void *library = nullptr, *function = nullptr;
+  int64_t scratchBytes;
+};
+
+/// Assembly text of the function that `emit` makes.
+std::string getAssembly(Emit emit, const CpuLevel &level);
+
+/// Levels that this machine can run.
+std::vector<const CpuLevel *> availableLevels();
+
+/// Random numbers that are the same in every run.
+class Random {
+public:
+  float normal() { return gauss(engine); }
+  int64_t integer(int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(engine);
+  }
+
+private:
+  std::mt19937 engine{20240607};
+  std::normal_distribution<float> gauss;
+};
+
+} // namespace lq::cpu::test
+
+#endif // LQ_TEST_UNIT_KERNELS_HARNESS_H
