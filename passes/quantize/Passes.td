@@ -49,4 +49,18 @@ def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
   ];
 }
 
+def CacheType : Pass<"lq-cache-type", "::mlir::ModuleOp"> {
+  let summary = "choose the element type of the key/value caches";
+  let description = [{
+    Keys and values in f16 take half the memory and half the reads of f32, at an
+    error far below that of quantized weights, so that they pay where weights are
+    quantized; a model in f32 keeps f32, to give the same numbers as its source.
+    Assumes nothing; changes the type of every `lq.cache`.
+  }];
+  let options = [
+    Option<"type", "type", "std::string", /*default=*/"\"auto\"",
+           "f16, f32, or auto: f16 where a linear's weight has codes">,
+  ];
+}
+
 #endif // LQ_PASSES_QUANTIZE_PASSES_TD
