@@ -45,6 +45,7 @@ void lq::cpu::registerLowering(DialectRegistry &registry) {
 void lq::cpu::buildEntryPipeline(OpPassManager &passes, const CpuLevel &level) {
   passes.addPass(exec::createEntryPoints());
   passes.addPass(exec::createDecomposeActivations());
+  passes.addPass(createConvertElementwiseToLinalgPass());
   passes.addNestedPass<func::FuncOp>(createLinalgGeneralizeNamedOpsPass());
   passes.addPass(createLinalgElementwiseOpFusionPass());
   passes.addPass(createCanonicalizerPass());

@@ -33,13 +33,13 @@ namespace {
 /// Values of dimensions that are constant in an entry point.
 using Constants = llvm::StringMap<int64_t>;
 
-/// c + sum of factor * dimension, as written in `lq.dims`.
+/// c + sum of factor * dimension, as written in `lq.shape`.
 struct AffineDim {
   int64_t constant = 0;
   SmallVector<std::pair<int64_t, std::string>> terms;
 };
 
-/// Reads an entry of `lq.dims`: an integer, or "past + sequence", "2 * batch + 1".
+/// Reads an entry of `lq.shape`: an integer, or "past + sequence", "2 * batch + 1".
 FailureOr<AffineDim> parseDim(Attribute attribute, Location loc) {
   AffineDim dim;
   if (auto number = dyn_cast<IntegerAttr>(attribute)) {
@@ -48,14 +48,14 @@ FailureOr<AffineDim> parseDim(Attribute attribute, Location loc) {
   }
   auto text = dyn_cast<StringAttr>(attribute);
   if (!text)
-    return emitError(loc) << "expected lq.dims to hold integers and texts, got " << attribute;
+    return emitError(loc) << "expected lq.shape to hold integers and texts, got " << attribute;
   for (StringRef term : llvm::split(text.getValue(), '+')) {
     auto [left, right] = term.trim().split('*');
     int64_t factor = 1;
     StringRef name = left.trim();
     if (!right.empty()) {
       if (left.trim().getAsInteger(10, factor))
-        return emitError(loc) << "expected 'number * dimension' in lq.dims, got '" << term << "'";
+        return emitError(loc) << "expected 'number * dimension' in lq.shape, got '" << term << "'";
       name = right.trim();
     }
     int64_t number;
@@ -235,9 +235,9 @@ private:
   /// Makes the buffer of argument `index` for a tensor with these dims.
   FailureOr<Value> makeBuffer(OpBuilder &builder, Location loc, int64_t index,
                               RankedTensorType type, DictionaryAttr attributes) {
-    auto dims = attributes ? attributes.getAs<ArrayAttr>("lq.dims") : nullptr;
+    auto dims = attributes ? attributes.getAs<ArrayAttr>("lq.shape") : nullptr;
     if (!dims || static_cast<int64_t>(dims.size()) != type.getRank())
-      return emitError(loc) << "expected lq.dims with an entry for each of the "
+      return emitError(loc) << "expected lq.shape with an entry for each of the "
                             << type.getRank() << " dimensions of " << type;
     SmallVector<int64_t> shape;
     SmallVector<Value> sizes;
@@ -259,7 +259,7 @@ private:
     return builder.getDictionaryAttr(
         {builder.getNamedAttr("name", attributes.get("lq.name")),
          builder.getNamedAttr("type", TypeAttr::get(type.getElementType())),
-         builder.getNamedAttr("dims", attributes.get("lq.dims"))});
+         builder.getNamedAttr("dims", attributes.get("lq.shape"))});
   }
 
   LogicalResult replaceArguments() {

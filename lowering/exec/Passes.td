@@ -10,7 +10,7 @@ def EntryPoints : Pass<"lq-entry-points", "::mlir::ModuleOp"> {
   let description = [{
     A generative model is called with many tokens (`prefill`) and with one
     (`decode`); any other model has the entry `main`. Assumes one `@main` with
-    `lq.name` and `lq.dims` on its arguments and results; afterwards each entry
+    `lq.name` and `lq.shape` on its arguments and results; afterwards each entry
     has no arguments: it reads and writes `exec.argument` buffers, and what is
     constant in it (one row, in `decode`) is constant in its types.
   }];

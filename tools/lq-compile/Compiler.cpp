@@ -1,0 +1,159 @@
+//===- Compiler.cpp - from an ONNX model to an artifact -------------------===//
+
+#include "tools/lq-compile/Compiler.h"
+
+#include "dialects/common/ModuleWeights.h"
+#include "dialects/common/WeightArchive.h"
+#include "dialects/lq/LqOps.h"
+#include "dialects/lq/Storage.h"
+#include "dialects/onnx/Import.h"
+#include "lowering/artifact/Artifact.h"
+#include "lowering/cpu/Compile.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/pack/Passes.h"
+#include "passes/quantize/Passes.h"
+#include "passes/raise/Passes.h"
+#include "tools/lq-compile/WorkFolder.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/WithColor.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace lq;
+
+LogicalResult Compiler::fail(const llvm::Twine &message) {
+  llvm::errs() << "lq-compile: error: " << message << "\n";
+  return failure();
+}
+
+void Compiler::report(const llvm::Twine &step) {
+  if (!options.quiet)
+    llvm::errs() << "lq-compile: " << step << "\n";
+}
+
+LogicalResult Compiler::run() {
+  auto folder = WorkFolder::create(options.output);
+  if (!folder)
+    return fail(llvm::toString(folder.takeError()));
+  work = std::move(*folder);
+  LogicalResult result = failure();
+  if (succeeded(readTokenizer()) && succeeded(import()) && succeeded(transform()))
+    result = write();
+  module = nullptr;
+  work = nullptr;
+  return result;
+}
+
+/// The folder of a model: `input` itself, or the folder of the file.
+static std::string modelFolder(StringRef input) {
+  if (llvm::sys::fs::is_directory(input))
+    return input.str();
+  StringRef parent = llvm::sys::path::parent_path(input);
+  return parent.empty() ? "." : parent.str();
+}
+
+LogicalResult Compiler::readTokenizer() {
+  std::string folder = modelFolder(options.input);
+  if (!llvm::sys::fs::exists(folder + "/tokenizer.json"))
+    return success();
+  Expected<TokenizerFiles> files = readTokenizerFiles(folder);
+  if (!files)
+    return fail(files.error().message());
+  Expected<TokenizerModel> model = tokenizerModelFromJson(*files);
+  if (!model)
+    return fail(model.error().message());
+  tokenizer = std::move(*model);
+  return success();
+}
+
+LogicalResult Compiler::import() {
+  report("import " + options.input);
+  auto archive = WeightArchive::create(work->file("import.weights"));
+  if (!archive)
+    return fail(llvm::toString(archive.takeError()));
+  onnx::ImportOptions import;
+  import.archive = archive->get();
+  import.outputFolder = work->path().str();
+  module = onnx::importOnnx(options.input, context, import);
+  if (!module)
+    return failure();
+  if (llvm::Error error = (*archive)->commit())
+    return fail(llvm::toString(std::move(error)));
+  // Passes find archives through the place of the module's text.
+  module->getOperation()->setLoc(
+      FileLineColLoc::get(&context, work->file("model.mlir"), 1, 1));
+  return save("import");
+}
+
+void Compiler::buildPipeline(OpPassManager &passes, const CompileOptions &options,
+                             llvm::StringRef archiveFolder) {
+  auto archive = [&](StringRef name) { return (archiveFolder + "/" + name).str(); };
+  RaiseOptions raise;
+  raise.archive = archive("raise.weights");
+  raise.context = options.context;
+  raise.maxSequence = options.maxSequence;
+  raise.maxBatch = options.maxBatch;
+  passes.addPass(createRaise(raise));
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createSymbolDCEPass());
+  if (!options.format.empty()) {
+    QuantizeRtnOptions quantize;
+    quantize.format = options.format;
+    quantize.archive = archive("quantize.weights");
+    passes.addPass(createQuantizeRtn(quantize, options.quiet ? ProgressCallback() : printProgress()));
+  }
+  CacheTypeOptions cache;
+  cache.type = options.cacheType;
+  passes.addPass(createCacheType(cache));
+  PackOptions pack;
+  pack.archive = archive("pack.weights");
+  passes.addPass(createPack(pack));
+}
+
+LogicalResult Compiler::transform() {
+  report(options.format.empty() ? llvm::Twine("raise, pack")
+                                : "raise, quantize to " + options.format + ", pack");
+  PassManager passes(&context);
+  buildPipeline(passes, options, work->path());
+  if (failed(passes.run(*module)))
+    return failure();
+  return save("packed");
+}
+
+LogicalResult Compiler::write() {
+  SmallVector<CodeObject> code;
+  for (const cpu::CpuLevel *level : options.levels) {
+    report("generate code for " + level->name);
+    FailureOr<CodeObject> object = cpu::compile(*module, *level);
+    if (failed(object))
+      return failure();
+    code.push_back(std::move(*object));
+  }
+  report("write " + options.output);
+  auto files = openWeightFiles(*module);
+  if (!files)
+    return fail(llvm::toString(files.takeError()));
+  ArtifactOptions artifact;
+  artifact.name = options.name;
+  artifact.producer = "lq " LQ_VERSION;
+  artifact.tokenizer = tokenizer ? &*tokenizer : nullptr;
+  if (llvm::Error error = writeArtifact(*module, **files, code, artifact, options.output))
+    return fail(llvm::toString(std::move(error)));
+  return success();
+}
+
+LogicalResult Compiler::save(llvm::StringRef stage) {
+  if (options.saveStages.empty())
+    return success();
+  if (std::error_code error = llvm::sys::fs::create_directories(options.saveStages))
+    return fail("cannot make " + options.saveStages + ": " + error.message());
+  std::string path = options.saveStages + "/" + stage.str() + ".mlir";
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (error)
+    return fail("cannot write " + path + ": " + error.message());
+  stream << **module;
+  return success();
+}

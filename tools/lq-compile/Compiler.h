@@ -1,0 +1,68 @@
+//===- Compiler.h - from an ONNX model to an artifact -----------*- C++ -*-===//
+
+#ifndef LQ_TOOLS_LQ_COMPILE_COMPILER_H
+#define LQ_TOOLS_LQ_COMPILE_COMPILER_H
+
+#include "lowering/cpu/codegen/CpuLevel.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "runtime/tokenizer/TokenizerModel.h"
+#include <optional>
+#include <string>
+
+namespace lq {
+
+class WorkFolder;
+
+struct CompileOptions {
+  /// A model folder or .onnx file.
+  std::string input;
+  std::string output;
+  std::string name;
+  /// Name of a weight format; empty: as the model has them.
+  std::string format;
+  /// Element type of caches: "f16", "f32", or "auto": f16 where weights are
+  /// quantized to codes.
+  std::string cacheType = "auto";
+  /// Bounds; 0: from the model.
+  int64_t context = 0, maxSequence = 0, maxBatch = 0;
+  /// Best first.
+  llvm::SmallVector<const cpu::CpuLevel *> levels;
+  /// Folder to leave the IR of each stage in; empty: none.
+  std::string saveStages;
+  bool quiet = false;
+};
+
+/// Compiles one model. Every failure has been reported when a step fails.
+class Compiler {
+public:
+  Compiler(const CompileOptions &options, mlir::MLIRContext &context)
+      : options(options), context(context) {}
+
+  mlir::LogicalResult run();
+
+  /// The passes between import and code generation, as lq-opt takes them.
+  static void buildPipeline(mlir::OpPassManager &passes, const CompileOptions &options,
+                            llvm::StringRef archiveFolder);
+
+private:
+  mlir::LogicalResult readTokenizer();
+  mlir::LogicalResult import();
+  mlir::LogicalResult transform();
+  mlir::LogicalResult write();
+  mlir::LogicalResult save(llvm::StringRef stage);
+  /// Says on stderr what is done now.
+  void report(const llvm::Twine &step);
+  mlir::LogicalResult fail(const llvm::Twine &message);
+
+  const CompileOptions &options;
+  mlir::MLIRContext &context;
+  std::unique_ptr<WorkFolder> work;
+  std::optional<TokenizerModel> tokenizer;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+};
+
+} // namespace lq
+
+#endif // LQ_TOOLS_LQ_COMPILE_COMPILER_H
