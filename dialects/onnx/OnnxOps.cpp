@@ -15,8 +15,11 @@ using namespace lq::onnx;
 /// and of a long one only the end, which tells it from its neighbours.
 static std::string ssaName(StringRef name) {
   constexpr size_t kLongest = 40;
+  StringRef tail = name.take_back(kLongest);
+  if (tail.size() < name.size())
+    tail = tail.drop_until([](char byte) { return !llvm::isAlnum(byte); });
   std::string result;
-  for (char byte : name.take_back(kLongest)) {
+  for (char byte : tail) {
     if (llvm::isAlnum(byte))
       result.push_back(byte);
     else if (!result.empty() && result.back() != '_')
@@ -93,9 +96,9 @@ LogicalResult InitializerOp::verify() {
            << getTensorType().getElementType() << " have no byte form";
   if (!storageBytes(getTensorType()))
     return emitOpError("expected a tensor of less than 2^63 bits");
-  if (getOffset().value_or(0) < 0)
+  if (getOffsetAttr() && getOffsetAttr().getInt() < 0)
     return emitOpError("expected an offset of at least 0, got ")
-           << *getOffset();
+           << getOffsetAttr().getInt();
   return success();
 }
 
