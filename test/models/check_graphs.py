@@ -9,7 +9,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from ort_reference import Decoder, open_session, run  # noqa: E402
+from ort_reference import Decoder, open_session, run
 
 IDS = [3, 17, 42, 99, 0, 7, 56, 56, 31]
 TOLERANCE = 1e-4

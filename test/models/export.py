@@ -6,6 +6,7 @@ them, graphs/<name>/model.onnx. README.md there lists exporters and versions.
 
 EXPORTER is one of
   dynamo        torch.onnx.export(dynamo=True)
+  dynamo23      the same with opset_version=23: Attention, RMSNormalization, ...
   torchscript   torch.onnx.export(dynamo=False)
   transformers  transformers.exporters.OnnxExporter (transformers 5)
   optimum       optimum.exporters.onnx.main_export (needs transformers 4)
@@ -17,6 +18,7 @@ import argparse
 import copy
 import tempfile
 import warnings
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -271,10 +273,23 @@ def flat_axes(axes, names, outputs):
     return result
 
 
-def export_torch(case, path, dynamo, opset=None):
-    module, inputs, axes, names, outputs = case
-    common = {"input_names": names, "output_names": outputs, "opset_version": opset}
-    if dynamo:
+def export_torch(exporter, name, case, path):
+    module, inputs, axes, names, outputs = case(make_model(name))
+    common = {
+        "input_names": names,
+        "output_names": outputs,
+        "opset_version": 23 if exporter == "dynamo23" else None,
+    }
+    if exporter == "torchscript":
+        torch.onnx.export(
+            module,
+            tuple(inputs.values()),
+            path,
+            dynamo=False,
+            dynamic_axes=flat_axes(axes, names, outputs),
+            **common,
+        )
+    else:
         torch.onnx.export(
             module,
             (),
@@ -286,18 +301,9 @@ def export_torch(case, path, dynamo, opset=None):
             verbose=False,
             **common,
         )
-    else:
-        torch.onnx.export(
-            module,
-            tuple(inputs.values()),
-            path,
-            dynamo=False,
-            dynamic_axes=flat_axes(axes, names, outputs),
-            **common,
-        )
 
 
-def export_transformers(name, path, cached):
+def export_transformers(name, cached, path):
     from transformers.exporters.exporter_onnx import OnnxConfig, OnnxExporter
 
     model = make_model(name)
@@ -352,26 +358,22 @@ def plan(exporter):
     for name in MODELS:
         encoder = name in ENCODERS
         if exporter == "optimum":
-            yield f"{name}-optimum", lambda p, n=name: export_optimum(n, p)
+            yield f"{name}-optimum", partial(export_optimum, name)
         elif exporter == "transformers":
-            for suffix, cached in [("", False), ("-past", True)][: 1 if encoder else 2]:
-                yield f"{name}-transformers{suffix}", (
-                    lambda p, n=name, c=cached: export_transformers(n, p, c)
-                )
+            for suffix, cached in (
+                [("", False)] if encoder else [("", False), ("-past", True)]
+            ):
+                write = partial(export_transformers, name, cached)
+                yield f"{name}-transformers{suffix}", write
         else:
-            cases = (
-                [("", encoder_case)]
-                if encoder
-                else [("", prefill_case), ("-past", decoder_case)]
-            )
-            if exporter == "dynamo" and name == "llama":
-                cases.append(("-ids", ids_case))
-            for suffix, case in cases:
-                yield f"{name}-{exporter}{suffix}", (
-                    lambda p, n=name, c=case: export_torch(
-                        c(make_model(n)), p, exporter == "dynamo"
-                    )
-                )
+            cases = {"": encoder_case if encoder else prefill_case}
+            if not encoder:
+                cases["-past"] = decoder_case
+            if (name, exporter) == ("llama", "dynamo"):
+                cases["-ids"] = ids_case
+            for suffix, case in cases.items():
+                write = partial(export_torch, exporter, name, case)
+                yield f"{name}-{exporter}{suffix}", write
 
 
 def main():
@@ -398,14 +400,10 @@ def main():
                     f"{name}: {len(model.graph.node)} nodes, {path.stat().st_size} bytes",
                     flush=True,
                 )
-            except (
-                Exception
-            ) as error:  # one exporter's failure must not hide the others
+            except Exception as error:  # noqa: BLE001  the other fixtures still count
                 failures += 1
-                print(
-                    f"{name}: FAILED {type(error).__name__}: {str(error)[:300]}",
-                    flush=True,
-                )
+                kind = type(error).__name__
+                print(f"{name}: FAILED {kind}: {str(error)[:300]}", flush=True)
     raise SystemExit(failures != 0)
 
 
