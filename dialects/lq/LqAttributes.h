@@ -22,6 +22,10 @@ namespace lq {
 FormatAttrInterface lookupFormat(mlir::MLIRContext &context,
                                  llvm::StringRef name);
 
+/// The format whose storage dense elements of this type are, or would be once
+/// rounded to f32 (f64); null if there is none.
+FormatAttrInterface getDenseFormat(mlir::Type elementType);
+
 /// Every weight format, for help texts and tests that cover them all.
 llvm::ArrayRef<FormatAttrInterface> listFormats(mlir::MLIRContext &context);
 

@@ -56,9 +56,11 @@ LogicalResult WeightOp::verify() {
     return emitOpError() << "no storage for " << type
                          << ": its elements have none, or its size does not "
                             "fit 63 bits";
-  if (getTransposed() && (type.getRank() != 2 || type.getEncoding()))
-    return emitOpError() << "only a matrix without encoding can be transposed, "
-                            "got "
+  if (getTransposed() && (type.getRank() != 2 || type.getEncoding() ||
+                          !isa<FloatType>(type.getElementType()) ||
+                          type.getElementTypeBitWidth() % 8 != 0))
+    return emitOpError() << "only a matrix of floating-point elements without "
+                            "encoding can be transposed, got "
                          << type;
   if (getFile().empty())
     return emitOpError() << "expected the name of a file";

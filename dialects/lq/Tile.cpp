@@ -38,46 +38,58 @@ TileLayout lq::getTileLayout(const FormatDescription &format, int64_t rows,
   return layout;
 }
 
-/// Writes the codes of a row into lane `lane` of its row block.
-static void packCodes(const FormatDescription &format, const uint8_t *codes,
-                      int64_t columns, int64_t lane, char *block) {
+/// Rows of a row block, `lanes` of them, in a plane of `stride` numbers a row.
+template <typename T> struct BlockRows {
+  const T *data;
+  int64_t stride, lanes;
+
+  const T *row(int64_t lane) const { return data + lane * stride; }
+};
+
+/// Writes the codes of a row block, in the order in which they lie.
+static void packCodes(const FormatDescription &format,
+                      const BlockRows<uint8_t> &codes, char *block) {
   int64_t stepColumns = columnsPerStep(format);
-  for (int64_t step = 0; step < columns / stepColumns; ++step) {
-    const uint8_t *source = codes + step * stepColumns;
-    char *target = block + (step * tileRows + lane) * 4;
-    for (int64_t j = 0; j < 4; ++j)
-      target[j] = static_cast<char>(
-          format.bits == 8 ? source[j] : source[j] | source[4 + j] << 4);
-  }
+  for (int64_t step = 0; step < codes.stride / stepColumns; ++step)
+    for (int64_t lane = 0; lane < codes.lanes; ++lane) {
+      const uint8_t *source = codes.row(lane) + step * stepColumns;
+      char *target = block + (step * tileRows + lane) * 4;
+      for (int64_t j = 0; j < 4; ++j)
+        target[j] = static_cast<char>(
+            format.bits == 8 ? source[j] : source[j] | source[4 + j] << 4);
+    }
 }
 
-/// Writes `count` numbers into lane `lane` of an array [count][tileRows].
-static void packScalars(Scalar scalar, const float *values, int64_t count,
-                        int64_t lane, char *array) {
+/// Writes the numbers of a row block as an array [numbers a row][tileRows].
+static void packScalars(Scalar scalar, const BlockRows<float> &values,
+                        char *array) {
   int64_t width = byteWidth(scalar);
-  for (int64_t i = 0; i < count; ++i)
-    storeScalar(scalar, values[i], array + (i * tileRows + lane) * width);
+  for (int64_t i = 0; i < values.stride; ++i)
+    for (int64_t lane = 0; lane < values.lanes; ++lane)
+      storeScalar(scalar, values.row(lane)[i],
+                  array + (i * tileRows + lane) * width);
 }
 
 void lq::packTiles(const FormatDescription &format, const Planes &planes,
                    int64_t firstRow, llvm::MutableArrayRef<char> tiles) {
   assert(firstRow % tileRows == 0 && "rows must start at a row block");
-  int64_t columns = planes.columns;
+  int64_t columns = planes.columns, groups = columns / format.group;
   TileLayout layout = getTileLayout(format, planes.rows, columns);
-  char *first = tiles.data() + firstRow / tileRows * layout.rowBlockBytes;
-  std::memset(first, 0, layout.totalBytes());
-  for (int64_t row = 0; row < planes.rows; ++row) {
-    char *block = first + row / tileRows * layout.rowBlockBytes;
-    int64_t lane = row % tileRows;
-    if (!format.hasCodes()) {
-      packScalars(format.element, planes.values.data() + row * columns, columns,
-                  lane, block);
-      continue;
+  char *block = tiles.data() + firstRow / tileRows * layout.rowBlockBytes;
+  std::memset(block, 0, layout.totalBytes());
+  for (int64_t row = 0; row < planes.rows; row += tileRows) {
+    int64_t lanes = std::min(tileRows, planes.rows - row);
+    if (format.hasCodes()) {
+      packCodes(format, {planes.codes.data() + row * columns, columns, lanes},
+                block);
+      packScalars(format.scale,
+                  {planes.scales.data() + row * groups, groups, lanes},
+                  block + layout.codeBytes);
+    } else {
+      packScalars(format.element,
+                  {planes.values.data() + row * columns, columns, lanes},
+                  block);
     }
-    packCodes(format, planes.codes.data() + row * columns, columns, lane,
-              block);
-    int64_t groups = columns / format.group;
-    packScalars(format.scale, planes.scales.data() + row * groups, groups, lane,
-                block + layout.codeBytes);
+    block += layout.rowBlockBytes;
   }
 }

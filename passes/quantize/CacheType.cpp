@@ -23,17 +23,18 @@ bool hasCodes(ModuleOp module) {
   });
 }
 
-struct CacheTypePass : impl::CacheTypeBase<CacheTypePass> {
+struct CacheTypePass : lq::impl::CacheTypeBase<CacheTypePass> {
   using CacheTypeBase::CacheTypeBase;
 
   void runOnOperation() override {
     if (type != "auto" && type != "f16" && type != "f32") {
-      getOperation().emitError() << "expected a cache type of auto, f16 or f32, got '" << type
-                                 << "'";
+      getOperation().emitError()
+          << "expected a cache type of auto, f16 or f32, got '" << type << "'";
       return signalPassFailure();
     }
     bool half = type == "f16" || (type == "auto" && hasCodes(getOperation()));
-    Type element = half ? Type(Float16Type::get(&getContext())) : Float32Type::get(&getContext());
+    FloatType element = half ? FloatType(Float16Type::get(&getContext()))
+                             : Float32Type::get(&getContext());
     for (auto cache : getOperation().getOps<CacheOp>())
       cache.setElementType(element);
   }

@@ -103,19 +103,9 @@ void encodeRows(const WeightSource &source, FormatAttrInterface format,
 
 /// Whether the weight's bytes are the storage of the format already.
 bool isStoredAs(FormatAttrInterface format, WeightOp weight) {
-  FormatDescription description = format.getDescription();
   Type element = weight.getTensorType().getElementType();
-  if (description.hasCodes() || weight.getTransposed())
-    return false;
-  switch (description.element) {
-  case Scalar::F32:
-    return element.isF32();
-  case Scalar::F16:
-    return element.isF16();
-  case Scalar::BF16:
-    return element.isBF16();
-  }
-  llvm_unreachable("not a scalar type");
+  return !weight.getTransposed() && !element.isF64() &&
+         getDenseFormat(element) == format;
 }
 
 /// The format or the first of its fallbacks that can have so many columns; null

@@ -46,6 +46,15 @@ static void setAddress(WeightOp weight, const WeightAddress &address) {
   weight.setTransposed(false);
 }
 
+void lq::eraseUnusedGets(WeightUses &uses) {
+  llvm::erase_if(uses.gets, [](GetOp get) {
+    if (!get.getResult().use_empty())
+      return false;
+    get.erase();
+    return true;
+  });
+}
+
 void lq::moveWeight(WeightUses &uses, const WeightAddress &address) {
   setAddress(uses.weight, address);
   for (GetOp get : uses.gets)
@@ -70,4 +79,5 @@ void lq::moveMatrixUses(WeightUses &uses, const WeightAddress &address,
     }
     use->set(get);
   }
+  eraseUnusedGets(uses);
 }

@@ -23,6 +23,9 @@ struct WeightUses {
 /// that nothing reads has none.
 std::vector<WeightUses> collectWeightUses(mlir::ModuleOp module);
 
+/// Erases the ops that get the weight for nothing.
+void eraseUnusedGets(WeightUses &uses);
+
 /// Where a weight has gone: its new type and address.
 struct WeightAddress {
   mlir::RankedTensorType type;

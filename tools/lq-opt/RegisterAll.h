@@ -1,5 +1,4 @@
-//===- RegisterAll.h - All that lq-opt knows ------------------------*- C++
-//-*-===//
+//===- RegisterAll.h - All that lq-opt knows --------------------*- C++ -*-===//
 //
 // The one list of dialects, extensions and passes; tools that read IR use it
 // too.
@@ -9,11 +8,15 @@
 #ifndef LQ_TOOLS_LQ_OPT_REGISTERALL_H
 #define LQ_TOOLS_LQ_OPT_REGISTERALL_H
 
+#include "dialects/lq/LqDialect.h"
 #include "dialects/onnx/OnnxDialect.h"
+#include "dialects/onnx/transforms/Passes.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "passes/pack/Passes.h"
+#include "passes/quantize/Passes.h"
 
 namespace lq {
 
@@ -21,11 +24,14 @@ namespace lq {
 inline void registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<onnx::OnnxDialect>();
+  registry.insert<onnx::OnnxDialect, LqDialect>();
 }
 
 /// Makes the passes of lq and of MLIR known by name.
-inline void registerAllPasses() { mlir::registerAllPasses(); }
+inline void registerAllPasses() {
+  mlir::registerAllPasses();
+  onnx::registerOnnxPasses();
+}
 
 } // namespace lq
 

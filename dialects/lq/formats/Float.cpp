@@ -13,6 +13,17 @@ void LqDialect::registerFloatFormats() {
     registerFormat(FloatFormatAttr::get(getContext(), scalar));
 }
 
+FormatAttrInterface lq::getDenseFormat(Type elementType) {
+  MLIRContext *context = elementType.getContext();
+  if (elementType.isF32() || elementType.isF64())
+    return FloatFormatAttr::get(context, Scalar::F32);
+  if (elementType.isF16())
+    return FloatFormatAttr::get(context, Scalar::F16);
+  if (elementType.isBF16())
+    return FloatFormatAttr::get(context, Scalar::BF16);
+  return {};
+}
+
 Attribute FloatFormatAttr::parse(AsmParser &parser, Type) {
   StringRef name;
   if (parser.parseLess())
