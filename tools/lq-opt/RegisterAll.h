@@ -31,6 +31,8 @@ inline void registerAllDialects(mlir::DialectRegistry &registry) {
 inline void registerAllPasses() {
   mlir::registerAllPasses();
   onnx::registerOnnxPasses();
+  registerQuantizePasses();
+  registerPackPasses();
 }
 
 } // namespace lq
