@@ -21,7 +21,7 @@ struct ArtifactOptions {
   /// Threads that check hashes; 0 means all processors.
   unsigned threads = 0;
   /// Take the code of this name instead of the best one; empty: the best.
-  std::string target;
+  std::string target = {};
 };
 
 /// An artifact whose manifest has been read and checked, without its code
