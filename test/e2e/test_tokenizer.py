@@ -385,7 +385,7 @@ def charsmap():
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SAMPLE.splitlines()),
         model_writer=model,
-        vocab_size=400,
+        vocab_size=900,
         hard_vocab_limit=False,
         normalization_rule_name="nmt_nfkc",
         minloglevel=2,
