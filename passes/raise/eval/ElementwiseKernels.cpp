@@ -217,10 +217,18 @@ bool bitShift(NodeEvaluation &e) {
   if (!e.isInteger(0) || !e.isInteger(1))
     return false;
   const HostTensor &a = e.in(0), &b = e.in(1);
+  int64_t bits = 8 * byteWidth(a.kind);
   return broadcastPair(e, a.kind, [&](int64_t i, int64_t j, int64_t k) {
-    uint64_t x = a.ints[j], shift = b.ints[k];
-    uint64_t y = shift > 63 ? 0 : left ? x << shift : x >> shift;
-    e.out().setInteger(i, y);
+    // Unsigned values have zeros above their bits, except those of 64 bits.
+    int64_t x = a.ints[j], shift = b.ints[k];
+    bool fillsOnes = x < 0 && a.kind != ElementKind::U64;
+    if (shift < 0 || shift >= bits)
+      e.out().setInteger(i, !left && fillsOnes ? -1 : 0);
+    else if (left)
+      e.out().setInteger(i, uint64_t(x) << shift);
+    else
+      e.out().setInteger(i, fillsOnes ? x >> shift
+                                      : int64_t(uint64_t(x) >> shift));
   });
 }
 

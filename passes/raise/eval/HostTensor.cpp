@@ -314,6 +314,30 @@ std::optional<HostTensor> HostTensor::fromBytes(ElementKind kind,
   return tensor;
 }
 
+/// The bits of a number of a floating-point kind.
+static uint64_t bitsOf(ElementKind kind, double value) {
+  llvm::APFloat number(value);
+  bool losesInfo;
+  const llvm::fltSemantics &semantics =
+      kind == ElementKind::F16    ? llvm::APFloat::IEEEhalf()
+      : kind == ElementKind::BF16 ? llvm::APFloat::BFloat()
+      : kind == ElementKind::F32  ? llvm::APFloat::IEEEsingle()
+                                  : llvm::APFloat::IEEEdouble();
+  number.convert(semantics, llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  return number.bitcastToAPInt().getZExtValue();
+}
+
+std::vector<char> HostTensor::toBytes() const {
+  int64_t width = byteWidth(kind), count = size();
+  std::vector<char> bytes(count * width);
+  for (int64_t i = 0; i < count; ++i) {
+    uint64_t bits = isFloat() ? bitsOf(kind, floats[i]) : uint64_t(ints[i]);
+    for (int64_t b = 0; b < width; ++b)
+      bytes[i * width + b] = static_cast<char>(bits >> (8 * b));
+  }
+  return bytes;
+}
+
 /// Truncates towards zero. Values out of range saturate, NaN gives 0: ONNX
 /// leaves both undefined, C++ must not.
 static int64_t truncateToInteger(double value, bool isUnsigned) {

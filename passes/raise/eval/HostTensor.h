@@ -71,6 +71,9 @@ struct HostTensor {
                                              llvm::ArrayRef<int64_t> shape,
                                              llvm::ArrayRef<char> bytes);
 
+  /// The elements as fromBytes() reads them. The tensor must have data.
+  std::vector<char> toBytes() const;
+
   int64_t rank() const { return shape.size(); }
   /// Number of elements.
   int64_t size() const;

@@ -288,7 +288,10 @@ bool spaceToDepth(NodeEvaluation &e) {
   int64_t b = e.node.getInt("blocksize", 1);
   if (s.size() != 4 || b < 1 || b > 4096 || s[2] % b || s[3] % b)
     return false;
-  return blocks(e, {s[0], s[1], s[2] / b, b, s[3] / b, b}, {0, 3, 5, 1, 2, 4},
+  bool columnsFirst = e.node.getString("mode", "DCR") == "CRD";
+  Shape order =
+      columnsFirst ? Shape{0, 1, 3, 5, 2, 4} : Shape{0, 3, 5, 1, 2, 4};
+  return blocks(e, {s[0], s[1], s[2] / b, b, s[3] / b, b}, order,
                 {s[0], s[1] * b * b, s[2] / b, s[3] / b});
 }
 
