@@ -87,6 +87,10 @@ Val KernelBuilder::constant(Type type, double number) {
     attr = DenseElementsAttr::get(vector, attr);
   return val(arith::ConstantOp::create(b, attr));
 }
+Val KernelBuilder::laneNumbers() {
+  auto numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes()));
+  return val(arith::ConstantOp::create(b, b.getI32VectorAttr(numbers)));
+}
 Val KernelBuilder::size(Val memref, int64_t dimension) {
   return val(b.createOrFold<memref::DimOp>(memref, dimension));
 }

@@ -75,6 +75,10 @@ public:
   Val convert(mlir::Type elementType) const;
   /// Unsigned integers widened.
   Val extendUnsigned(mlir::Type elementType) const;
+  /// A signed integer as an index.
+  Val toIndex() const;
+  /// An index as an integer.
+  Val toInteger(mlir::Type type) const;
   /// Lanes [first, first + count).
   Val slice(int64_t first, int64_t count) const;
   Val lane(int64_t index) const;
@@ -125,6 +129,8 @@ public:
   Val index(int64_t number);
   Val constant(mlir::Type type, double number);
   Val zeros(mlir::Type type) { return constant(type, 0); }
+  /// 0, 1, 2, ... in a vector register of i32.
+  Val laneNumbers();
   /// A size of a memref.
   Val size(Val memref, int64_t dimension);
 

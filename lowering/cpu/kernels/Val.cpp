@@ -144,6 +144,15 @@ Val Val::extendUnsigned(Type element) const {
                            *builder, withElement(type(), element), value));
 }
 
+Val Val::toIndex() const {
+  return Val(*builder, arith::IndexCastOp::create(
+                           *builder, builder->getIndexType(), value));
+}
+
+Val Val::toInteger(Type to) const {
+  return Val(*builder, arith::IndexCastOp::create(*builder, to, value));
+}
+
 Val Val::slice(int64_t first, int64_t count) const {
   if (first == 0 && cast<VectorType>(type()).getNumElements() == count)
     return *this;

@@ -1,0 +1,213 @@
+//===- AttentionTest.cpp - caches and attention ---------------------------===//
+
+#include "test/unit/kernels/Formats.h"
+#include <algorithm>
+#include <gtest/gtest.h>
+
+using namespace lq;
+using namespace lq::cpu;
+using namespace lq::cpu::test;
+
+namespace {
+
+struct Shape {
+  int64_t batch, rows, past, heads, keyHeads, keySize, valueSize;
+  int64_t positions() const { return past + rows; }
+};
+
+class AttentionTest : public ::testing::Test {
+protected:
+  Random random;
+
+  Array<float> normal(std::vector<int64_t> shape) {
+    Array<float> array(std::move(shape));
+    for (int64_t i = 0; i < array.count(); ++i)
+      array[i] = random.normal();
+    return array;
+  }
+
+  /// A cache that holds x [B, T, G, D], appended in two parts. What was in the
+  /// buffer before must not matter.
+  Array<char> fill(const CacheSpec &spec, Array<float> &x,
+                   const CpuLevel &level) {
+    int64_t batch = x.getShape()[0], positions = x.getShape()[1];
+    int64_t rowSize = spec.heads * spec.headSize;
+    Array<char> cache({batch * cacheBytes(spec, positions)});
+    std::memset(cache.data(), 0xff, cache.count());
+    AppendSpec append{spec, kDynamic, kDynamic};
+    Kernel kernel(
+        [&](mlir::ModuleOp module, const CpuLevel &level) {
+          return emitAppend(module, "append", append, level);
+        },
+        level);
+    for (auto [first, last] : {std::pair(int64_t(0), positions / 2),
+                               std::pair(positions / 2, positions)}) {
+      Array<float> part({batch, last - first, spec.heads, spec.headSize});
+      for (int64_t b = 0; b < batch; ++b)
+        std::copy_n(x.data() + (b * positions + first) * rowSize,
+                    (last - first) * rowSize,
+                    part.data() + b * (last - first) * rowSize);
+      kernel({part, first, cache}, 2);
+    }
+    for (int64_t i = 0; i < x.count(); ++i)
+      x[i] = roundTo(spec.element, x[i]);
+    return cache;
+  }
+
+  /// softmax(scale q k^T + mask) v of one row and head, in double precision.
+  std::vector<double> attend(const Shape &s, const float *q,
+                             const Array<float> &k, const Array<float> &v,
+                             int64_t b, int64_t g, int64_t limit, double scale,
+                             llvm::function_ref<double(int64_t)> mask) {
+    std::vector<double> weights(limit), out(s.valueSize);
+    double largest = -INFINITY, sum = 0;
+    for (int64_t t = 0; t < limit; ++t) {
+      for (int64_t d = 0; d < s.keySize; ++d)
+        weights[t] +=
+            double(q[d]) *
+            k[((b * s.positions() + t) * s.keyHeads + g) * s.keySize + d];
+      weights[t] = weights[t] * scale + mask(t);
+      largest = std::max(largest, weights[t]);
+    }
+    if (largest == -INFINITY)
+      return out;
+    for (double &weight : weights)
+      sum += weight = std::exp(weight - largest);
+    for (int64_t t = 0; t < limit; ++t)
+      for (int64_t e = 0; e < s.valueSize; ++e)
+        out[e] +=
+            weights[t] / sum *
+            v[((b * s.positions() + t) * s.keyHeads + g) * s.valueSize + e];
+    return out;
+  }
+
+  struct Variant {
+    Scalar element = Scalar::F16;
+    bool causal = true, dynamic = true;
+    std::optional<std::array<int64_t, 4>> maskShape = {}; // sizes of the array
+    bool dynamicMask = false;
+  };
+
+  void check(const Shape &s, const Variant &variant, const CpuLevel &level) {
+    SCOPED_TRACE(level.name + ", rows " + std::to_string(s.rows) + ", past " +
+                 std::to_string(s.past) + ", heads " + std::to_string(s.heads) +
+                 "/" + std::to_string(s.keyHeads));
+    AttentionSpec spec{variant.dynamic ? kDynamic : s.batch,
+                       variant.dynamic ? kDynamic : s.rows,
+                       s.heads,
+                       s.keyHeads,
+                       s.keySize,
+                       s.valueSize,
+                       variant.element,
+                       0.3f,
+                       variant.causal,
+                       variant.maskShape};
+    if (variant.dynamicMask)
+      spec.mask->fill(kDynamic);
+    Array<float> q = normal({s.batch, s.rows, s.heads, s.keySize});
+    Array<float> k = normal({s.batch, s.positions(), s.keyHeads, s.keySize});
+    Array<float> v = normal({s.batch, s.positions(), s.keyHeads, s.valueSize});
+    Array<char> keys =
+        fill({true, s.keyHeads, s.keySize, variant.element}, k, level);
+    Array<char> values =
+        fill({false, s.keyHeads, s.valueSize, variant.element}, v, level);
+    std::vector<int64_t> sizes = {1, 1, 1, 1};
+    if (variant.maskShape)
+      sizes.assign(variant.maskShape->begin(), variant.maskShape->end());
+    Array<float> mask = normal(sizes);
+    for (int64_t i = 0; i < mask.count(); i += 3)
+      mask[i] = -INFINITY;
+    Array<float> out({s.batch, s.rows, s.heads, s.valueSize});
+    std::vector<Argument> arguments = {q, keys, values};
+    if (spec.mask)
+      arguments.push_back(mask);
+    arguments.push_back(s.past);
+    arguments.push_back(out);
+    Kernel kernel(
+        [&](mlir::ModuleOp module, const CpuLevel &level) {
+          return emitAttention(module, "attention", spec, level);
+        },
+        level, scratchBytes(spec, level, s.positions()));
+    for (int64_t threads : {1, 2, 3}) {
+      std::fill_n(out.data(), out.count(), NAN);
+      kernel(arguments, threads);
+      compare(s, variant, spec.scale, q, k, v, mask, out);
+    }
+  }
+
+  void compare(const Shape &s, const Variant &variant, float scale,
+               const Array<float> &q, const Array<float> &k,
+               const Array<float> &v, const Array<float> &mask,
+               const Array<float> &out) {
+    for (int64_t b = 0; b < s.batch; ++b)
+      for (int64_t row = 0; row < s.rows; ++row)
+        for (int64_t h = 0; h < s.heads; ++h) {
+          int64_t place = (b * s.rows + row) * s.heads + h;
+          int64_t limit = variant.causal ? s.past + row + 1 : s.positions();
+          auto maskAt = [&](int64_t t) -> double {
+            if (!variant.maskShape)
+              return 0;
+            int64_t index = 0;
+            int64_t where[] = {b, h, row, t};
+            for (int i = 0; i < 4; ++i)
+              index = index * mask.getShape()[i] +
+                      (mask.getShape()[i] == 1 ? 0 : where[i]);
+            return mask[index];
+          };
+          std::vector<double> expected =
+              attend(s, q.data() + place * s.keySize, k, v, b,
+                     h / (s.heads / s.keyHeads), limit, scale, maskAt);
+          for (int64_t e = 0; e < s.valueSize; ++e)
+            ASSERT_NEAR(out[place * s.valueSize + e], expected[e], 1e-5)
+                << "batch " << b << ", row " << row << ", head " << h;
+        }
+  }
+
+  void checkLevels(const Shape &s, const Variant &variant) {
+    for (const CpuLevel *level : availableLevels())
+      check(s, variant, *level);
+  }
+};
+
+TEST_F(AttentionTest, Decode) {
+  for (int64_t past : {0, 1, 15, 16, 40}) {
+    checkLevels({1, 1, past, 9, 3, 64, 64}, {.dynamic = false});
+    checkLevels({1, 1, past, 4, 4, 20, 12},
+                {.element = Scalar::F32, .dynamic = false});
+  }
+  checkLevels({1, 1, 33, 32, 4, 16, 80}, {.dynamic = false});
+}
+
+TEST_F(AttentionTest, Prefill) {
+  checkLevels({1, 1, 0, 6, 2, 32, 32}, {});
+  checkLevels({1, 17, 0, 6, 2, 32, 32}, {});
+  checkLevels({1, 30, 21, 4, 1, 24, 40}, {.element = Scalar::F32});
+  checkLevels({1, 12, 3, 4, 2, 7, 5}, {});
+}
+
+TEST_F(AttentionTest, Encoder) {
+  checkLevels({3, 21, 0, 4, 4, 32, 32},
+              {.element = Scalar::F32, .causal = false});
+  checkLevels({2, 5, 0, 4, 4, 8, 16}, {.causal = false, .dynamic = false});
+  // More or fewer positions than rows.
+  checkLevels({2, 5, 9, 4, 2, 8, 16}, {.causal = false});
+  checkLevels({2, 9, -4, 4, 2, 8, 16}, {.causal = false});
+}
+
+TEST_F(AttentionTest, Mask) {
+  Shape s{2, 7, 0, 4, 2, 16, 16};
+  for (bool dynamicMask : {false, true})
+    for (std::array<int64_t, 4> shape : {std::array<int64_t, 4>{2, 1, 1, 7},
+                                         {2, 4, 7, 7},
+                                         {1, 1, 7, 1},
+                                         {1, 4, 1, 7}})
+      checkLevels(s, {.element = Scalar::F32,
+                      .causal = false,
+                      .maskShape = shape,
+                      .dynamicMask = dynamicMask});
+  checkLevels(
+      {1, 1, 19, 4, 2, 16, 16},
+      {.dynamic = false, .maskShape = std::array<int64_t, 4>{1, 1, 1, 20}});
+}
+
+} // namespace
