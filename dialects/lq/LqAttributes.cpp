@@ -13,6 +13,23 @@ using namespace lq;
 #include "dialects/lq/LqEnums.cpp.inc"
 #include "dialects/lq/LqInterfaces.cpp.inc"
 
+/// Any attribute that is a weight format.
+static ParseResult parseFormat(AsmParser &parser, FormatAttrInterface &format) {
+  SMLoc location = parser.getCurrentLocation();
+  Attribute attribute;
+  if (parser.parseAttribute(attribute))
+    return failure();
+  format = dyn_cast<FormatAttrInterface>(attribute);
+  if (format)
+    return success();
+  return parser.emitError(location)
+         << "expected a weight format, got " << attribute;
+}
+
+static void printFormat(AsmPrinter &printer, FormatAttrInterface format) {
+  printer.printAttribute(format);
+}
+
 #define GET_ATTRDEF_CLASSES
 #include "dialects/lq/LqAttributes.cpp.inc"
 

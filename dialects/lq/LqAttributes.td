@@ -77,7 +77,7 @@ def Lq_TiledAttr : Lq_EncodingAttr<"Tiled", "tiled"> {
     ```
   }];
   let parameters = (ins "::lq::FormatAttrInterface":$format);
-  let assemblyFormat = "`<` $format `>`";
+  let assemblyFormat = "`<` custom<Format>($format) `>`";
   let genVerifyDecl = 1;
 }
 
