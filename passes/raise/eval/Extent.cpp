@@ -14,6 +14,19 @@ Extent Extent::symbol(llvm::StringRef name, int64_t coefficient) {
   return extent;
 }
 
+Extent Extent::product(llvm::StringRef a, llvm::StringRef b,
+                       int64_t coefficient) {
+  if (b < a)
+    std::swap(a, b);
+  return symbol((a + "*" + b).str(), coefficient);
+}
+
+llvm::SmallVector<llvm::StringRef> Extent::symbolsOf(llvm::StringRef term) {
+  llvm::SmallVector<llvm::StringRef> names;
+  term.split(names, '*');
+  return names;
+}
+
 static bool isSymbolName(llvm::StringRef text) {
   if (text.empty() || llvm::isDigit(text.front()))
     return false;
@@ -22,25 +35,28 @@ static bool isSymbolName(llvm::StringRef text) {
   });
 }
 
-/// One product of integers and at most one name.
+/// One product of integers and at most two names.
 static std::optional<Extent> parseProduct(llvm::StringRef text) {
   llvm::SmallVector<llvm::StringRef> factors;
   text.split(factors, '*');
   int64_t coefficient = 1;
-  llvm::StringRef name;
+  llvm::SmallVector<llvm::StringRef> names;
   for (llvm::StringRef factor : factors) {
     factor = factor.trim();
     int64_t number;
     if (!factor.getAsInteger(10, number)) {
       if (llvm::MulOverflow(coefficient, number, coefficient))
         return std::nullopt;
-    } else if (isSymbolName(factor) && name.empty()) {
-      name = factor;
+    } else if (isSymbolName(factor) && names.size() < 2) {
+      names.push_back(factor);
     } else {
       return std::nullopt;
     }
   }
-  return name.empty() ? Extent(coefficient) : Extent::symbol(name, coefficient);
+  if (names.size() == 2)
+    return Extent::product(names[0], names[1], coefficient);
+  return names.empty() ? Extent(coefficient)
+                       : Extent::symbol(names[0], coefficient);
 }
 
 std::optional<Extent> Extent::parse(llvm::StringRef text) {
@@ -64,12 +80,15 @@ std::optional<Extent> Extent::parse(llvm::StringRef text) {
 
 std::optional<int64_t> Extent::evaluate(const Assignment &assignment) const {
   int64_t value = constant;
-  for (const auto &[name, coefficient] : terms) {
-    auto it = assignment.find(name);
-    int64_t product;
-    if (it == assignment.end() ||
-        llvm::MulOverflow(coefficient, it->second, product) ||
-        llvm::AddOverflow(value, product, value))
+  for (const auto &[term, coefficient] : terms) {
+    int64_t product = coefficient;
+    for (llvm::StringRef name : symbolsOf(term)) {
+      auto it = assignment.find(name);
+      if (it == assignment.end() ||
+          llvm::MulOverflow(product, it->second, product))
+        return std::nullopt;
+    }
+    if (llvm::AddOverflow(value, product, value))
       return std::nullopt;
   }
   return value;
@@ -105,7 +124,7 @@ std::string Extent::str() const {
       os << "-";
     if (std::abs(coefficient) != 1)
       os << std::abs(coefficient) << " * ";
-    os << name;
+    llvm::interleave(symbolsOf(name), os, " * ");
   }
   if (text.empty())
     os << constant;

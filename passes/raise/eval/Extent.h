@@ -4,6 +4,7 @@
 #ifndef LQ_PASSES_RAISE_EVAL_EXTENT_H
 #define LQ_PASSES_RAISE_EVAL_EXTENT_H
 
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
@@ -17,9 +18,10 @@ namespace lq {
 /// A concrete value for each symbol.
 using Assignment = llvm::StringMap<int64_t>;
 
-/// constant + sum of coefficient * symbol. A symbol is the name of an
-/// `lq.dimension`. Terms with coefficient 0 are never stored, so that equal
-/// expressions compare equal.
+/// constant + sum of coefficient * term. A term is a symbol (the name of an
+/// `lq.dimension`), or the product of two: a flattened [batch, sequence] has
+/// the key "batch*sequence", names in alphabetical order. Terms with
+/// coefficient 0 are never stored, so that equal expressions compare equal.
 struct Extent {
   int64_t constant = 0;
   std::map<std::string, int64_t> terms;
@@ -28,9 +30,14 @@ struct Extent {
   Extent(int64_t constant) : constant(constant) {}
   static Extent symbol(llvm::StringRef name, int64_t coefficient = 1);
 
+  static Extent product(llvm::StringRef a, llvm::StringRef b,
+                        int64_t coefficient = 1);
+  /// The symbols of a term, one or more.
+  static llvm::SmallVector<llvm::StringRef> symbolsOf(llvm::StringRef term);
+
   /// Reads what exporters write into a dim_param: a name, or sums of products
-  /// of names and integers ("past_sequence_length + 1", "2*batch"). Anything
-  /// else is nothing, and may serve as a symbol of its own.
+  /// of integers and at most two names ("past_sequence_length + 1", "2*batch").
+  /// Anything else is nothing, and may serve as a symbol of its own.
   static std::optional<Extent> parse(llvm::StringRef text);
 
   bool isConstant() const { return terms.empty(); }

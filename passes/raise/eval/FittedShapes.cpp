@@ -17,6 +17,10 @@ constexpr int64_t kMaxElements = 1 << 16;
 constexpr int64_t kPrimes[] = {5,  7,  11, 13, 17, 19, 23, 29, 31, 37,
                                41, 43, 47, 53, 59, 61, 67, 71, 73, 79};
 
+/// Products of symbols are fitted for graphs with at most so many: each pair is
+/// one more sample.
+constexpr size_t kMaxSymbolsForProducts = 6;
+
 /// The step from the first sample to the one that finds a coefficient.
 constexpr int64_t kStep = 6;
 } // namespace
@@ -39,16 +43,17 @@ FittedShapes::FittedShapes(func::FuncOp graph, WeightFiles *weights,
   for (const auto &[value, extents] : inputExtents)
     for (const Extent &extent : extents)
       for (const auto &[name, coefficient] : extent.terms)
-        names.insert(name);
+        for (StringRef symbol : Extent::symbolsOf(name))
+          names.insert(symbol.str());
   symbolNames.assign(names.begin(), names.end());
   chooseSamples(options);
 }
 
 FittedShapes::~FittedShapes() = default;
 
-/// The first sample is a base, the next ones change one symbol each, so that
-/// they determine the coefficients; the others check: two that change all
-/// symbols, and one with the smallest values.
+/// The first sample is a base, the next ones change one symbol each, then two
+/// each, so that they determine the coefficients; the others check: one changes
+/// all symbols, and one has the smallest values.
 void FittedShapes::chooseSamples(const FitOptions &options) {
   auto prime = [](size_t i) {
     constexpr size_t count = std::size(kPrimes);
@@ -59,8 +64,10 @@ void FittedShapes::chooseSamples(const FitOptions &options) {
     return it == options.minimum.end() ? 1 : it->second;
   };
   size_t count = symbolNames.size();
-  Assignment base, smallest;
-  std::vector<Assignment> all(count + 3);
+  for (size_t a = 0; count <= kMaxSymbolsForProducts && a < count; ++a)
+    for (size_t b = a + 1; b < count; ++b)
+      pairs.emplace_back(a, b);
+  std::vector<Assignment> all(1 + count + pairs.size() + 2);
   for (size_t s = 0; s < count; ++s) {
     const std::string &name = symbolNames[s];
     int64_t low = minimum(name);
@@ -68,8 +75,11 @@ void FittedShapes::chooseSamples(const FitOptions &options) {
     for (Assignment &assignment : all)
       assignment[name] = value;
     all[s + 1][name] = value + kStep;
-    all[count + 1][name] = low + prime(count - s) + 3;
-    all[count + 2][name] = low;
+    for (auto [p, pair] : llvm::enumerate(pairs))
+      if (pair.first == s || pair.second == s)
+        all[1 + count + p][name] = value + kStep;
+    all[all.size() - 2][name] = low + prime(count - s) + 3;
+    all[all.size() - 1][name] = low;
   }
   for (const Assignment &assignment : all)
     samples.push_back(
@@ -90,19 +100,37 @@ SmallVector<const HostTensor *> FittedShapes::observe(Value value) const {
 std::optional<Extent> FittedShapes::fit(ArrayRef<int64_t> numbers) const {
   if (llvm::all_equal(numbers))
     return Extent(numbers[0]);
+  // Dimensions are small; contents may hold anything up to INT64_MAX.
+  constexpr int64_t kLimit = int64_t(1) << 40;
+  if (llvm::any_of(numbers,
+                   [](int64_t n) { return n > kLimit || n < -kLimit; }))
+    return std::nullopt;
+  const Assignment &base = samples[0]->assignment;
+  size_t count = symbolNames.size();
+  SmallVector<int64_t> slopes;
+  for (size_t s = 0; s < count; ++s)
+    slopes.push_back(numbers[1 + s] - numbers[0]);
   Extent extent;
   int64_t rest = numbers[0];
-  for (auto [s, name] : llvm::enumerate(symbolNames)) {
-    int64_t difference;
-    if (llvm::SubOverflow(numbers[s + 1], numbers[0], difference) ||
-        difference % kStep != 0)
+  for (auto [p, pair] : llvm::enumerate(pairs)) {
+    auto [a, b] = pair;
+    int64_t mixed =
+        numbers[1 + count + p] - numbers[1 + a] - numbers[1 + b] + numbers[0];
+    if (mixed % (kStep * kStep) != 0)
       return std::nullopt;
-    extent += Extent::symbol(name, difference / kStep);
-    int64_t part;
-    if (llvm::MulOverflow(difference / kStep,
-                          samples[0]->assignment.lookup(name), part) ||
-        llvm::SubOverflow(rest, part, rest))
+    int64_t coefficient = mixed / (kStep * kStep);
+    int64_t x = base.lookup(symbolNames[a]), y = base.lookup(symbolNames[b]);
+    slopes[a] -= coefficient * y * kStep;
+    slopes[b] -= coefficient * x * kStep;
+    rest -= coefficient * x * y;
+    if (coefficient != 0)
+      extent += Extent::product(symbolNames[a], symbolNames[b], coefficient);
+  }
+  for (auto [name, slope] : llvm::zip(symbolNames, slopes)) {
+    if (slope % kStep != 0)
       return std::nullopt;
+    extent += Extent::symbol(name, slope / kStep);
+    rest -= slope / kStep * base.lookup(name);
   }
   extent.constant = rest;
   for (auto [sample, number] : llvm::zip(samples, numbers))

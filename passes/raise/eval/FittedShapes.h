@@ -3,8 +3,9 @@
 // Exporters bury a reshape's [1, sequence, 9, 64] under a dozen nodes of shape
 // arithmetic, no two versions alike. Instead of recognising that arithmetic we
 // run it: the evaluator computes every shape for several choices of the
-// graph's symbolic dimensions, and an affine expression is fitted to each
-// dimension, and to each element of the small integer tensors. The fit is
+// graph's symbolic dimensions, and an affine expression (with products of two
+// symbols, as in a flattened [batch, sequence]) is fitted to each dimension,
+// and to each element of the small integer tensors. The fit is
 // exact, and checked on further choices, among them the smallest.
 //
 //===----------------------------------------------------------------------===//
@@ -32,7 +33,8 @@ public:
                InputExtents inputs, FitOptions options = {});
   ~FittedShapes();
 
-  /// The dimensions of a value, or nothing if they are unknown or not affine.
+  /// The dimensions of a value, or nothing if they are unknown or not such
+  /// an expression.
   std::optional<llvm::SmallVector<Extent>> shapeOf(mlir::Value value) const;
   /// The dimensions if none depends on a symbol.
   std::optional<llvm::SmallVector<int64_t>>
@@ -55,7 +57,7 @@ public:
 private:
   struct Sample;
   void chooseSamples(const FitOptions &options);
-  /// The affine expression through one number per sample, if there is one.
+  /// The expression through one number per sample, if there is one.
   std::optional<Extent> fit(llvm::ArrayRef<int64_t> numbers) const;
   /// The tensors of a value under each sample; empty if one is unknown.
   llvm::SmallVector<const HostTensor *> observe(mlir::Value value) const;
@@ -65,6 +67,8 @@ private:
   InputExtents inputExtents;
   FitOptions options;
   std::vector<std::string> symbolNames;
+  /// Pairs of symbols whose products may occur.
+  std::vector<std::pair<size_t, size_t>> pairs;
   std::vector<std::unique_ptr<Sample>> samples;
 };
 
