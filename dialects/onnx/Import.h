@@ -1,5 +1,4 @@
-//===- Import.h - From an .onnx file to the onnx dialect ------------*- C++
-//-*-===//
+//===- Import.h - From an .onnx file to the onnx dialect --------*- C++ -*-===//
 
 #ifndef LQ_DIALECTS_ONNX_IMPORT_H
 #define LQ_DIALECTS_ONNX_IMPORT_H

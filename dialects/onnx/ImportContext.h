@@ -1,5 +1,4 @@
-//===- ImportContext.h - What the parts of the importer share -------*- C++
-//-*-===//
+//===- ImportContext.h - What the parts of the importer share ---*- C++ -*-===//
 
 #ifndef LQ_DIALECTS_ONNX_IMPORTCONTEXT_H
 #define LQ_DIALECTS_ONNX_IMPORTCONTEXT_H
@@ -43,6 +42,10 @@ public:
   /// `name`, with a suffix if a symbol of the module has it already.
   mlir::StringAttr uniqueSymbol(llvm::StringRef name);
 
+  /// The type of a tensor in an attribute, itself or by symbol; null for
+  /// another attribute.
+  mlir::Type typeOf(mlir::Attribute attribute) const;
+
   mlir::StringAttr text(llvm::StringRef bytes) {
     return mlir::StringAttr::get(&context, bytes);
   }
@@ -62,6 +65,8 @@ public:
   std::string modelName;
   mlir::Location file;
   mlir::ModuleOp module;
+  /// The types of initializers by symbol.
+  llvm::DenseMap<mlir::StringAttr, mlir::RankedTensorType> initializerTypes;
 
 private:
   llvm::StringSet<> symbols;

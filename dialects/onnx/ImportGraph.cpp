@@ -25,10 +25,10 @@ enum NewerField : int {
 
 /// The names that a graph or function body can see, and where they come from.
 struct Scope {
-  Scope(Scope *outer, std::string where, const Repeated<pb::NodeProto> &nodes,
-        Block *block)
-      : outer(outer), where(std::move(where)), nodes(nodes),
-        builder(OpBuilder::atBlockEnd(block)) {
+  Scope(MLIRContext *context, Scope *outer, std::string where,
+        const Repeated<pb::NodeProto> &nodes, Block *block)
+      : outer(outer), where(std::move(where)), nodes(nodes), builder(context) {
+    builder.setInsertionPointToEnd(block);
     for (const auto &[index, node] : llvm::enumerate(nodes))
       for (const std::string &name : node.output())
         if (!name.empty())
@@ -303,7 +303,7 @@ GraphImporter::importSubgraph(Scope &outer, const pb::GraphProto &graph,
                               StringAttr attribute, int64_t place,
                               std::string where, Region &region) {
   Block *block = &region.emplaceBlock();
-  Scope scope(&outer, std::move(where), graph.node(), block);
+  Scope scope(&import.context, &outer, std::move(where), graph.node(), block);
   if (failed(declareGraphTypes(scope, graph)) ||
       failed(addInitializers(scope, graph)))
     return failure();
@@ -428,6 +428,11 @@ LogicalResult GraphImporter::importNode(Scope &scope, const pb::NodeProto &node,
   if (failed(importNodeAttributes(scope, node, where, properties, state)) ||
       (import.options.keepMetadata && failed(keepMetadata(node, where, state))))
     return failure();
+  // The one type that a node states itself.
+  if (node.op_type() == "Constant" && state.types.size() == 1 &&
+      isa<UnknownType>(state.types[0]) && properties.node_attributes)
+    if (Type type = import.typeOf(properties.node_attributes.get("value")))
+      state.types[0] = type;
   Operation *op = scope.builder.create(state);
   for (auto [name, value] : llvm::zip(node.output(), op->getResults()))
     if (!name.empty() && failed(define(scope, name, value, where)))
@@ -486,7 +491,7 @@ LogicalResult GraphImporter::importMain(const pb::GraphProto &graph) {
   // Initializers go before the function, which uses them.
   import.builder.setInsertionPoint(main);
   Block *block = &main.getBody().emplaceBlock();
-  Scope scope(nullptr, "graph", graph.node(), block);
+  Scope scope(&import.context, nullptr, "graph", graph.node(), block);
   if (failed(declareGraphTypes(scope, graph)) ||
       failed(addInitializers(scope, graph)))
     return failure();
@@ -565,7 +570,7 @@ LogicalResult GraphImporter::importFunction(const pb::FunctionProto &function,
   OpBuilder::InsertionGuard guard(import.builder);
   import.builder.setInsertionPoint(op);
   Block *block = &op.getBody().emplaceBlock();
-  Scope scope(nullptr, at.str(), function.node(), block);
+  Scope scope(&import.context, nullptr, at.str(), function.node(), block);
   Repeated<pb::ValueInfoProto> infos;
   for (auto &info :
        newerMessages<pb::ValueInfoProto>(function, FunctionValueInfo))

@@ -323,6 +323,7 @@ FlatSymbolRefAttr lq::onnx::addInitializer(ImportContext &import,
                                            const ImportedTensor &tensor,
                                            StringRef where) {
   StringAttr symbol = import.uniqueSymbol(name);
+  import.initializerTypes[symbol] = tensor.type;
   InitializerOp::create(import.builder, import.locate(where), symbol,
                         TypeAttr::get(tensor.type), tensor.file, tensor.offset,
                         tensor.value);

@@ -16,6 +16,14 @@ StringAttr ImportContext::uniqueSymbol(StringRef name) {
   return text(candidate);
 }
 
+Type ImportContext::typeOf(Attribute attribute) const {
+  if (auto elements = dyn_cast_or_null<ElementsAttr>(attribute))
+    return elements.getType();
+  if (auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(attribute))
+    return initializerTypes.lookup(symbol.getAttr());
+  return Type();
+}
+
 // By number, as the library may be older than the file.
 Type lq::onnx::elementType(int dataType, MLIRContext &context) {
   Builder b(&context);

@@ -1,5 +1,4 @@
-//===- ModelFile.h - Parse an .onnx file without its tensors --------*- C++
-//-*-===//
+//===- ModelFile.h - Parse an .onnx file without its tensors ----*- C++ -*-===//
 
 #ifndef LQ_DIALECTS_ONNX_MODELFILE_H
 #define LQ_DIALECTS_ONNX_MODELFILE_H

@@ -1,5 +1,4 @@
-//===- OnnxDialect.h - The imported graph, node for node ------------*- C++
-//-*-===//
+//===- OnnxDialect.h - The imported graph, node for node --------*- C++ -*-===//
 
 #ifndef LQ_DIALECTS_ONNX_ONNXDIALECT_H
 #define LQ_DIALECTS_ONNX_ONNXDIALECT_H

@@ -1,4 +1,4 @@
-//===- OnnxDialect.td - The onnx dialect ------------------*- tablegen -*-===//
+//===- OnnxDialect.td - The onnx dialect -------------------*- tablegen -*-===//
 
 #ifndef LQ_DIALECTS_ONNX_ONNXDIALECT
 #define LQ_DIALECTS_ONNX_ONNXDIALECT

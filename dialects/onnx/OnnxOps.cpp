@@ -17,7 +17,8 @@ static std::string ssaName(StringRef name) {
   constexpr size_t kLongest = 40;
   StringRef tail = name.take_back(kLongest);
   if (tail.size() < name.size())
-    tail = tail.drop_until([](char byte) { return !llvm::isAlnum(byte); });
+    if (size_t part = tail.find_first_of("/._:"); part != StringRef::npos)
+      tail = tail.drop_front(part);
   std::string result;
   for (char byte : tail) {
     if (llvm::isAlnum(byte))

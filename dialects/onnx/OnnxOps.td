@@ -1,4 +1,4 @@
-//===- OnnxOps.td - Operations of the onnx dialect --------*- tablegen -*-===//
+//===- OnnxOps.td - Operations of the onnx dialect ---------*- tablegen -*-===//
 
 #ifndef LQ_DIALECTS_ONNX_ONNXOPS
 #define LQ_DIALECTS_ONNX_ONNXOPS

@@ -1,4 +1,4 @@
-//===- OnnxTypes.td - Types of the onnx dialect -----------*- tablegen -*-===//
+//===- OnnxTypes.td - Types of the onnx dialect ------------*- tablegen -*-===//
 
 #ifndef LQ_DIALECTS_ONNX_ONNXTYPES
 #define LQ_DIALECTS_ONNX_ONNXTYPES
