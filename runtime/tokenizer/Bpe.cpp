@@ -299,26 +299,17 @@ private:
   mutable std::unordered_set<uint64_t> neighbours;
 };
 
-/// The table of merges; fails if a result is not in the vocabulary.
+/// The table of merges; fails if a token is not in the vocabulary.
 Expected<MergeTable> tabulate(const TokenizerModel &model,
-                              const Vocabulary &vocabulary,
-                              size_t prefixLength) {
+                              const Vocabulary &vocabulary) {
   MergeTable table(model.merges.size());
-  std::string joined;
   for (size_t rank = 0; rank < model.merges.size(); ++rank) {
-    auto [left, right] = model.merges[rank];
-    if (!vocabulary.contains(left) || !vocabulary.contains(right))
+    auto [left, right, result] = model.merges[rank];
+    if (!vocabulary.contains(left) || !vocabulary.contains(right) ||
+        !vocabulary.contains(result))
       return makeError(ErrorCode::Corrupt, "model.merges[", rank,
                        "]: a token outside the vocabulary");
-    const std::string &tail = vocabulary.text(right);
-    joined = vocabulary.text(left);
-    if (tail.size() >= prefixLength)
-      joined.append(tail, prefixLength);
-    int32_t id = tail.size() >= prefixLength ? vocabulary.find(joined) : -1;
-    if (id < 0)
-      return makeError(ErrorCode::Corrupt, "model.merges[", rank, "]: '",
-                       joined, "' is not in the vocabulary");
-    table.insert(left, right, {static_cast<uint32_t>(rank), id});
+    table.insert(left, right, {static_cast<uint32_t>(rank), result});
   }
   return table;
 }
@@ -339,8 +330,7 @@ Expected<std::unique_ptr<WordModel>> makeBpe(const TokenizerModel &model,
   options.ignoreMerges = fields.boolean("ignore_merges", false);
   if (Error error = fields.takeError())
     return error;
-  Expected<MergeTable> merges =
-      tabulate(model, vocabulary, options.continuingPrefix.size());
+  Expected<MergeTable> merges = tabulate(model, vocabulary);
   if (!merges)
     return merges.takeError();
   return std::unique_ptr<WordModel>(std::make_unique<Bpe>(

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
-#include <unordered_map>
 
 namespace lq {
 
@@ -30,8 +28,9 @@ constexpr char pipelineKey[] = "lq.tokenizer.pipeline";
 constexpr char eosIdsKey[] = "lq.tokenizer.eos_token_ids";
 /// f64: the scores, if single precision would change them.
 constexpr char exactScoresKey[] = "lq.tokenizer.scores";
-/// i32 pairs: index of a merge whose tokens have spaces, bytes of its left one.
-constexpr char mergeSplitsKey[] = "lq.tokenizer.merge_splits";
+/// i32 triples: left, right and resulting id of each merge. The texts of the
+/// standard key are ambiguous for tokens with spaces, and slow to look up.
+constexpr char mergeIdsKey[] = "lq.tokenizer.merges";
 
 const char *ggmlModelName(const TokenizerModel &model) {
   switch (model.kind) {
@@ -47,22 +46,16 @@ const char *ggmlModelName(const TokenizerModel &model) {
 }
 
 void writeMerges(const TokenizerModel &model, GgufWriter &writer) {
-  std::vector<std::string> merges;
-  merges.reserve(model.merges.size());
-  std::vector<int32_t> splits;
-  for (auto [left, right] : model.merges) {
-    const std::string &first = model.tokens[left];
-    const std::string &second = model.tokens[right];
-    if (first.find(' ') != std::string::npos ||
-        second.find(' ') != std::string::npos) {
-      splits.push_back(static_cast<int32_t>(merges.size()));
-      splits.push_back(static_cast<int32_t>(first.size()));
-    }
-    merges.push_back(first + " " + second);
+  std::vector<std::string> texts;
+  std::vector<int32_t> ids;
+  texts.reserve(model.merges.size());
+  ids.reserve(3 * model.merges.size());
+  for (auto [left, right, result] : model.merges) {
+    texts.push_back(model.tokens[left] + " " + model.tokens[right]);
+    ids.insert(ids.end(), {left, right, result});
   }
-  writer.setMetadata(mergesKey, GgufValue(merges));
-  if (!splits.empty())
-    writer.setMetadata(mergeSplitsKey, GgufValue(splits));
+  writer.setMetadata(mergesKey, GgufValue(texts));
+  writer.setMetadata(mergeIdsKey, GgufValue(ids));
 }
 
 void writeScores(const TokenizerModel &model, GgufWriter &writer) {
@@ -87,10 +80,7 @@ public:
   std::vector<std::string_view> strings(const char *key) {
     return get(key, &GgufValue::asStrings);
   }
-  std::vector<int64_t> integers(const char *key) {
-    return get(key, &GgufValue::asIntegers);
-  }
-  std::vector<double> doubles(const char *key);
+  template <typename T> std::vector<T> array(const char *key);
   /// -1 if there is no such key.
   int32_t id(const char *key);
 
@@ -119,18 +109,19 @@ private:
   Error failure;
 };
 
-std::vector<double> Metadata::doubles(const char *key) {
+template <typename T> std::vector<T> Metadata::array(const char *key) {
   const GgufValue *value = reader.find(key);
   if (!value || value->type() != GgufType::Array ||
-      value->elementType() != GgufType::F64) {
-    std::vector<float> narrow = get(key, &GgufValue::asFloats);
-    return {narrow.begin(), narrow.end()};
+      value->elementType() != ggufTypeOf<T>()) {
+    fail(key, value ? "not an array of the expected type" : "missing");
+    return {};
   }
-  std::vector<double> result(value->size());
-  std::string_view data = value->bytes();
-  size_t bytes = result.size() * sizeof(double);
+  // The elements are the last bytes of the value.
+  std::vector<T> result(value->size());
+  size_t bytes = result.size() * sizeof(T);
   if (bytes != 0)
-    std::memcpy(result.data(), data.data() + (data.size() - bytes), bytes);
+    std::memcpy(result.data(),
+                value->bytes().data() + (value->bytes().size() - bytes), bytes);
   return result;
 }
 
@@ -145,41 +136,26 @@ int32_t Metadata::id(const char *key) {
   return -1;
 }
 
-/// "left right" by id; `splits` has the bytes of the left token where spaces
-/// leave it open.
-void readMerges(const std::vector<std::string_view> &texts,
-                const std::vector<int64_t> &splits, TokenizerModel &model,
-                Metadata &metadata) {
-  std::unordered_map<std::string_view, int32_t> ids;
-  ids.reserve(model.tokens.size());
-  for (size_t id = 0; id < model.tokens.size(); ++id)
-    if (model.types[id] != TokenType::Unused)
-      ids.emplace(model.tokens[id], static_cast<int32_t>(id));
+void readMerges(TokenizerModel &model, Metadata &metadata) {
+  std::vector<int32_t> ids = metadata.array<int32_t>(mergeIdsKey);
+  if (ids.size() % 3 != 0)
+    return metadata.fail(mergeIdsKey, "not three ids a merge");
+  model.merges.reserve(ids.size() / 3);
+  for (size_t i = 0; i < ids.size(); i += 3)
+    model.merges.push_back({ids[i], ids[i + 1], ids[i + 2]});
+}
 
-  model.merges.reserve(texts.size());
-  size_t nextSplit = 0;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    std::string_view text = texts[i];
-    size_t space = text.find(' ');
-    if (nextSplit + 1 < splits.size() &&
-        splits[nextSplit] == static_cast<int64_t>(i)) {
-      int64_t bytes = splits[nextSplit + 1];
-      bool fits = bytes >= 0 && bytes < static_cast<int64_t>(text.size());
-      space = fits ? static_cast<size_t>(bytes) : std::string_view::npos;
-      nextSplit += 2;
-    }
-    if (space == std::string_view::npos || text[space] != ' ')
-      return metadata.fail(mergesKey, "a merge that is not two tokens");
-    auto left = ids.find(text.substr(0, space));
-    auto right = ids.find(text.substr(space + 1));
-    if (left == ids.end() || right == ids.end())
-      return metadata.fail(mergesKey, "a merge of unknown tokens");
-    model.merges.push_back({left->second, right->second});
+void readScores(TokenizerModel &model, Metadata &metadata) {
+  if (metadata.has(exactScoresKey)) {
+    model.scores = metadata.array<double>(exactScoresKey);
+    return;
   }
+  std::vector<float> scores = metadata.array<float>(scoresKey);
+  model.scores.assign(scores.begin(), scores.end());
 }
 
 void readTypes(TokenizerModel &model, Metadata &metadata) {
-  for (int64_t type : metadata.integers(typesKey)) {
+  for (int32_t type : metadata.array<int32_t>(typesKey)) {
     if (type < 1 || type > 6)
       return metadata.fail(typesKey, "a type that is not 1 to 6");
     model.types.push_back(static_cast<TokenType>(type));
@@ -238,28 +214,20 @@ Expected<TokenizerModel> readTokenizerMetadata(const GgufReader &reader) {
     model.tokens.emplace_back(token);
   readTypes(model, metadata);
   if (model.kind == TokenizerKind::Unigram)
-    model.scores = metadata.doubles(
-        metadata.has(exactScoresKey) ? exactScoresKey : scoresKey);
+    readScores(model, metadata);
+  if (model.kind == TokenizerKind::Bpe)
+    readMerges(model, metadata);
   model.bosId = metadata.id(bosKey);
   model.unkId = metadata.id(unkKey);
   model.padId = metadata.id(padKey);
   if (metadata.has(eosIdsKey))
-    for (int64_t id : metadata.integers(eosIdsKey))
-      model.eosIds.push_back(static_cast<int32_t>(id));
+    model.eosIds = metadata.array<int32_t>(eosIdsKey);
   if (metadata.has(chatKey))
     model.chatTemplate = metadata.string(chatKey);
   model.pipeline = metadata.string(pipelineKey);
   if (Error error = metadata.takeError())
     return error;
 
-  if (model.kind == TokenizerKind::Bpe) {
-    std::vector<int64_t> splits;
-    if (metadata.has(mergeSplitsKey))
-      splits = metadata.integers(mergeSplitsKey);
-    readMerges(metadata.strings(mergesKey), splits, model, metadata);
-  }
-  if (Error error = metadata.takeError())
-    return error;
   return model;
 }
 

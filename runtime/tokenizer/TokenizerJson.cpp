@@ -64,6 +64,7 @@ private:
 
   Json json;
   TokenizerModel model;
+  std::string continuingPrefix;
   /// The model's vocabulary, then added tokens as well.
   std::unordered_map<std::string, int32_t> ids;
   std::vector<AddedToken> added;
@@ -154,15 +155,19 @@ void Builder::readMerge(const Json &merge, size_t rank) {
   } else {
     return fail(ErrorCode::Corrupt, where, "expected two tokens");
   }
-  for (const std::string &token : {left, right})
+  // The right one comes without the mark that it goes on with a word.
+  size_t mark = std::min(continuingPrefix.size(), right.size());
+  std::string joined = left + right.substr(mark);
+  for (const std::string &token : {left, right, joined})
     if (find(token) < 0)
       return fail(ErrorCode::Corrupt, where,
                   "'" + token + "' is not in the vocabulary");
-  model.merges.push_back({find(left), find(right)});
+  model.merges.push_back({find(left), find(right), find(joined)});
 }
 
 void Builder::readMerges(JsonFields &options) {
   const Json &merges = options.array("merges");
+  continuingPrefix = options.string("continuing_subword_prefix", "");
   keep(options);
   model.merges.reserve(merges.size());
   for (size_t rank = 0; rank < merges.size() && !failure; ++rank)

@@ -33,10 +33,11 @@ enum class TokenType : int32_t {
   Byte = 6,        ///< <0x00> .. <0xFF> of a vocabulary with byte fallback
 };
 
-/// Two tokens that BPE joins. The merge's rank is its index.
+/// Two tokens that BPE joins to a third. The merge's rank is its index.
 struct TokenizerMerge {
   int32_t left;
   int32_t right;
+  int32_t result;
 };
 
 struct TokenizerModel {
