@@ -66,6 +66,18 @@ Type denseElement(WeightUses &uses) {
   return type.getElementType();
 }
 
+/// The other uses of a weight can read it only if it has no encoding.
+LogicalResult checkReadable(WeightUses &uses) {
+  if (!uses.weight.getTensorType().getEncoding())
+    return success();
+  auto error = emitError(uses.weight.getLoc())
+               << "weight @" << uses.weight.getSymName()
+               << " is encoded, which only lq.linear and lq.embedding read";
+  error.attachNote(uses.otherUses.front()->getOwner()->getLoc())
+      << "it is read here";
+  return error;
+}
+
 struct PackPass : lq::impl::PackBase<PackPass> {
   using PackBase::PackBase;
   PackPass(PackOptions options, ProgressCallback callback)
@@ -175,28 +187,22 @@ FailureOr<WeightAddress> Packer::packDense(WeightOp weight, Type element) {
 
 LogicalResult PackPass::pack(Job &job, Packer &packer) {
   WeightUses &uses = job.uses;
-  RankedTensorType type = uses.weight.getTensorType();
-  if (!uses.matrixUses.empty()) {
-    FailureOr<WeightAddress> tiled = packer.packTiled(uses.weight);
-    if (failed(tiled))
+  // Dense before tiled: the order of the two weights that it becomes.
+  if (!uses.otherUses.empty()) {
+    if (failed(checkReadable(uses)))
       return failure();
-    job.tiled = std::move(*tiled);
+    FailureOr<WeightAddress> dense =
+        packer.packDense(uses.weight, denseElement(uses));
+    if (failed(dense))
+      return failure();
+    job.dense = std::move(*dense);
   }
-  if (uses.otherUses.empty())
+  if (uses.matrixUses.empty())
     return success();
-  if (type.getEncoding()) {
-    auto error = emitError(uses.weight.getLoc())
-                 << "weight @" << uses.weight.getSymName()
-                 << " is encoded, which only lq.linear and lq.embedding read";
-    error.attachNote(uses.otherUses.front()->getOwner()->getLoc())
-        << "it is read here";
-    return error;
-  }
-  FailureOr<WeightAddress> dense =
-      packer.packDense(uses.weight, denseElement(uses));
-  if (failed(dense))
+  FailureOr<WeightAddress> tiled = packer.packTiled(uses.weight);
+  if (failed(tiled))
     return failure();
-  job.dense = std::move(*dense);
+  job.tiled = std::move(*tiled);
   return success();
 }
 

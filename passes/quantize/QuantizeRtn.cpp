@@ -12,6 +12,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Regex.h"
 
+#include <cmath>
 #include <mutex>
 
 namespace lq {
@@ -23,6 +24,15 @@ using namespace mlir;
 using namespace lq;
 
 namespace {
+
+/// `value` for a diagnostic.
+std::string spell(float value) {
+  if (std::isnan(value))
+    return "nan";
+  if (std::isinf(value))
+    return value < 0 ? "-inf" : "inf";
+  return llvm::formatv("{0:e}", value).str();
+}
 
 /// The first element of a matrix that cannot be encoded, found by any thread.
 class FirstProblem {
@@ -45,7 +55,7 @@ public:
     if (!found)
       return success();
     auto error = emitError(weight.getLoc())
-                 << "weight @" << weight.getSymName() << " has " << value
+                 << "weight @" << weight.getSymName() << " has " << spell(value)
                  << " at [" << position[0] << ", " << position[1] << "]";
     if (kind == NotFinite)
       error << ", which no format can encode; exclude the weight or repair the "
@@ -270,6 +280,7 @@ LogicalResult QuantizeRtnPass::encodeAll(ModuleOp module,
   auto address = (*files)->address(archive);
   if (!address)
     return emitError(module.getLoc()) << llvm::toString(address.takeError());
+  uint64_t lengthBefore = (*output)->size();
   int64_t total = 0;
   for (Job &job : jobs)
     total += job.uses.weight.getTensorType().getNumElements();
@@ -280,6 +291,8 @@ LogicalResult QuantizeRtnPass::encodeAll(ModuleOp module,
   for (Job &job : jobs)
     if (failed(encode(job, **files, **output, *address, meter)))
       return failure();
+  if ((*output)->size() == lengthBefore)
+    return success(); // all weights stay where they are
   if (llvm::Error error = (*output)->commit())
     return emitError(module.getLoc()) << llvm::toString(std::move(error));
   return success();
