@@ -116,6 +116,17 @@ Error AtomicFile::write(std::span<const uint8_t> bytes) {
                                                           : fail("write");
 }
 
+Error AtomicFile::overwriteStart(std::string_view bytes) {
+  if (Error error = flush())
+    return error;
+  ssize_t written = pwrite(descriptor, bytes.data(), bytes.size(), 0);
+  if (written < 0)
+    return fail("rewrite the header");
+  if (static_cast<size_t>(written) != bytes.size())
+    return makeError(ErrorCode::Io, path, ": cannot rewrite the header");
+  return Error::success();
+}
+
 Error AtomicFile::commit() {
   if (Error error = flush())
     return error;

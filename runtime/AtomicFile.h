@@ -32,6 +32,10 @@ public:
   /// Bytes written so far.
   uint64_t offset() const { return position; }
 
+  /// Replaces the first bytes, which must have been written before. Fails for
+  /// a target that cannot seek.
+  Error overwriteStart(std::string_view bytes);
+
   /// Flushes to disk and renames onto the target.
   Error commit();
 
