@@ -494,8 +494,12 @@ std::optional<char32_t> Translator::characterEscape() {
       return value;
   if (accept("x{"))
     return hex(8, true);
-  if (accept("x"))
-    return hex(2, false);
+  if (accept("x")) {
+    std::optional<char32_t> value = hex(2, false);
+    if (value && *value >= 0x80)
+      fail("a byte that is no character");
+    return value;
+  }
   if (peek() == 'u' && at + 1 < pattern.size()) {
     ++at;
     size_t digitsStart = at;
@@ -563,7 +567,6 @@ void Translator::escape() {
   case 'G':
   case 'K':
   case 'R':
-  case 'X':
   case 'N':
     atom(pattern.substr(at - 1, 2));
     ++at;
@@ -590,7 +593,7 @@ void Translator::escape() {
   }
   if (std::optional<char32_t> c = characterEscape())
     atomCodePoint(*c);
-  else if (std::string_view("cCMgyYL").find(peek()) != std::string_view::npos)
+  else if (std::string_view("cCMgXyYL").find(peek()) != std::string_view::npos)
     fail("unsupported escape");
   else if (!failure)
     atomCodePoint(literal()); // a letter without meaning stands for itself

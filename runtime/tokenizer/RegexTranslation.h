@@ -14,7 +14,8 @@ namespace lq::tok {
 /// holds, into one with the same matches under PCRE2's options UTF and UCP. The
 /// two differ in the meaning of ^, $, \s, \w, \h, \v, (?m), a(?i)b|c and {n}+,
 /// and PCRE2 has neither nested character classes nor && in them. `pattern`
-/// must be well-formed UTF-8. Syntax without an equivalent is Unsupported.
+/// must be well-formed UTF-8. Syntax without an equivalent is Unsupported. Not
+/// reproduced: (?i) taking one character for two, such as "ß" for "ss".
 Expected<std::string> translateRegex(std::string_view pattern);
 
 } // namespace lq::tok
