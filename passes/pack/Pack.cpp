@@ -34,8 +34,9 @@ public:
 private:
   FailureOr<WeightAddress> copy(WeightOp weight, const WeightSource &source,
                                 RankedTensorType type);
-  FailureOr<WeightAddress> write(WeightOp weight, RankedTensorType type,
-                                 const RowBlocks &matrix, EncodeRows encode);
+  FailureOr<WeightAddress> write(WeightOp weight, const WeightSource &source,
+                                 RankedTensorType type, const RowBlocks &matrix,
+                                 EncodeRows encode);
 
   WeightFiles &files;
   WeightArchive &archive;
@@ -50,6 +51,24 @@ void readPlanes(const WeightSource &source, RankedTensorType type,
     source.readPlanes(format, first, planes);
   else
     source.readRows(first, planes.values);
+}
+
+/// The format in which a weight goes into tiles.
+FailureOr<FormatAttrInterface> findTileFormat(WeightOp weight) {
+  RankedTensorType type = weight.getTensorType();
+  FormatAttrInterface format = type.getEncoding()
+                                   ? lq::getFormat(type)
+                                   : getDenseFormat(type.getElementType());
+  if (!format)
+    return emitError(weight.getLoc())
+           << "weight @" << weight.getSymName() << " of " << type
+           << " has no format to be packed in; quantize it first";
+  if (!canTile(format.getDescription()))
+    return emitError(weight.getLoc())
+           << "weight @" << weight.getSymName()
+           << " cannot be packed: no tile layout holds the codes of "
+           << format.getFormatName();
+  return format;
 }
 
 /// Whether the op reads this operand as floating-point numbers of any width.
@@ -113,15 +132,19 @@ FailureOr<WeightAddress> Packer::copy(WeightOp weight,
     emitError(weight.getLoc()) << llvm::toString(offset.takeError());
     return failure();
   }
+  source.release();
   progress.advance(weight.getSymName(), type.getNumElements());
   return WeightAddress{type, address.str(), *offset};
 }
 
-FailureOr<WeightAddress> Packer::write(WeightOp weight, RankedTensorType type,
+FailureOr<WeightAddress> Packer::write(WeightOp weight,
+                                       const WeightSource &source,
+                                       RankedTensorType type,
                                        const RowBlocks &matrix,
                                        EncodeRows encode) {
   FailureOr<uint64_t> offset = writeRowBlocks(
       weight, weight.getSymName(), matrix, archive, progress, encode);
+  source.release();
   if (failed(offset))
     return failure();
   return WeightAddress{type, address.str(), *offset};
@@ -134,30 +157,21 @@ FailureOr<WeightAddress> Packer::packTiled(WeightOp weight) {
     return failure();
   if (isTiled(type))
     return copy(weight, *source, type);
-  FormatAttrInterface format = type.getEncoding()
-                                   ? lq::getFormat(type)
-                                   : getDenseFormat(type.getElementType());
-  if (!format)
-    return emitError(weight.getLoc())
-           << "weight @" << weight.getSymName() << " of " << type
-           << " has no format to be packed in; quantize it first";
-  FormatDescription description = format.getDescription();
-  if (!canTile(description))
-    return emitError(weight.getLoc())
-           << "weight @" << weight.getSymName()
-           << " cannot be packed: no tile layout holds the codes of "
-           << format.getFormatName();
+  FailureOr<FormatAttrInterface> format = findTileFormat(weight);
+  if (failed(format))
+    return failure();
+  FormatDescription description = format->getDescription();
   int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
   RowBlocks matrix{rows, columns, tileRows,
                    getTileLayout(description, rows, columns).rowBlockBytes};
   auto tiled =
       RankedTensorType::get(type.getShape(), type.getElementType(),
-                            TiledAttr::get(weight.getContext(), format));
-  return write(weight, tiled, matrix,
+                            TiledAttr::get(weight.getContext(), *format));
+  return write(weight, *source, tiled, matrix,
                [&](int64_t first, int64_t count, MutableArrayRef<char> tiles) {
                  Planes planes;
                  planes.resize(description, count, columns);
-                 readPlanes(*source, type, format, first, planes);
+                 readPlanes(*source, type, *format, first, planes);
                  packTiles(description, planes, 0, tiles);
                });
 }
@@ -175,7 +189,7 @@ FailureOr<WeightAddress> Packer::packDense(WeightOp weight, Type element) {
   int64_t rows = columns > 0 ? type.getNumElements() / columns : 0;
   RowBlocks matrix{rows, columns, 1,
                    columns * element.getIntOrFloatBitWidth() / 8};
-  return write(weight, dense, matrix,
+  return write(weight, *source, dense, matrix,
                [&](int64_t first, int64_t count, MutableArrayRef<char> bytes) {
                  if (same)
                    return source->readTransposed(first, bytes);

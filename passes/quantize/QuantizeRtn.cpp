@@ -254,6 +254,7 @@ LogicalResult QuantizeRtnPass::encode(Job &job, WeightFiles &files,
         encodeRows(*source, job.format, matrix.columns, first, rows, storage,
                    problem);
       });
+  source->release();
   if (failed(offset) || failed(problem.diagnose(weight, job.format)))
     return failure();
   job.address.file = address.str();

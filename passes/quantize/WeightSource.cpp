@@ -3,6 +3,9 @@
 #include "passes/quantize/WeightSource.h"
 #include "dialects/lq/Scalars.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 using namespace mlir;
 using namespace lq;
 
@@ -127,4 +130,13 @@ void WeightSource::readPlanes(FormatAttrInterface format, int64_t first,
   int64_t rowBytes = format.getRowBytes(planes.columns);
   format.decode(storage.slice(first * rowBytes, planes.rows * rowBytes),
                 planes);
+}
+
+void WeightSource::release() const {
+  auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  auto begin = reinterpret_cast<uintptr_t>(storage.begin()) / page * page;
+  auto end = reinterpret_cast<uintptr_t>(storage.end());
+  // Advice only: if the system does not take it, the pages stay.
+  if (end > begin)
+    ::madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
 }

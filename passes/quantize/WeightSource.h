@@ -35,6 +35,11 @@ public:
   void readPlanes(FormatAttrInterface format, int64_t first,
                   Planes &planes) const;
 
+  /// Gives back the memory that reading the weight has taken; reading it again
+  /// takes it from the file again. With it a pass over a model takes the memory
+  /// of its largest weight.
+  void release() const;
+
 private:
   mlir::RankedTensorType type;
   bool transposed = false;
