@@ -150,7 +150,7 @@ static Error describeTensor(const std::vector<TensorSpec> &specs,
   const TensorSpec &spec = specs[index];
   *info = {};
   info->name = spec.name.c_str();
-  info->type = static_cast<lq_type>(spec.type);
+  info->type = static_cast<int32_t>(spec.type);
   info->rank = static_cast<uint32_t>(spec.shape.size());
   for (size_t i = 0; i < spec.shape.size(); ++i) {
     const DimExpr &dim = spec.shape[i];
@@ -273,7 +273,7 @@ static Error readTensor(const lq_tensor &tensor, TensorView &view) {
 static lq_tensor writeTensor(const TensorView &view) {
   lq_tensor tensor{};
   tensor.name = view.name.data();
-  tensor.type = static_cast<lq_type>(view.type);
+  tensor.type = static_cast<int32_t>(view.type);
   tensor.rank = static_cast<uint32_t>(view.shape.size());
   std::copy(view.shape.begin(), view.shape.end(), tensor.shape);
   tensor.data = view.data;

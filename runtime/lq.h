@@ -142,7 +142,7 @@ typedef enum lq_type {
 /* A dense, row-major tensor in host memory. */
 typedef struct lq_tensor {
   const char *name;
-  lq_type type;
+  int32_t type; /* an lq_type */
   uint32_t rank;
   int64_t shape[LQ_MAX_RANK]; /* in elements, the slowest dimension first */
   const void *data;
@@ -152,7 +152,7 @@ typedef struct lq_tensor {
 /* An input or output of a model. Strings belong to the model. */
 typedef struct lq_tensor_info {
   const char *name;
-  lq_type type;
+  int32_t type; /* an lq_type */
   uint32_t rank;
   /* A size, or -1 for one that depends on the call. */
   int64_t shape[LQ_MAX_RANK];

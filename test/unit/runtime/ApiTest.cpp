@@ -152,7 +152,7 @@ TEST_F(ApiTest, RunsOnTensors) {
   EXPECT_CONTAINS(lq_last_error(), "expected 16 bytes");
   inputs[0].rank = 9;
   EXPECT_EQ(lq_run(session, inputs, 2, &outputs), LQ_INVALID_ARGUMENT);
-  inputs[0] = {"x", static_cast<lq_type>(99), 1, {1}, x.data(), 4};
+  inputs[0] = {"x", 99, 1, {1}, x.data(), 4};
   EXPECT_EQ(lq_run(session, inputs, 2, &outputs), LQ_INVALID_ARGUMENT);
 }
 
