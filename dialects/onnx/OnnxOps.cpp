@@ -135,19 +135,25 @@ void NoneOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
 // NodeOp: syntax
 //===----------------------------------------------------------------------===//
 
+/// Parses `"text"`. Without the type given here, a colon after it would begin
+/// the type of the string.
+static ParseResult parseText(OpAsmParser &parser, StringAttr &text) {
+  return parser.parseAttribute(text, parser.getBuilder().getNoneType());
+}
+
 /// Parses `keyword "text"` into the property, if the keyword is there.
 static ParseResult parseOptionalText(OpAsmParser &parser, StringRef keyword,
                                      StringAttr &property) {
   if (failed(parser.parseOptionalKeyword(keyword)))
     return success();
-  return parser.parseAttribute(property);
+  return parseText(parser, property);
 }
 
 ParseResult NodeOp::parse(OpAsmParser &parser, OperationState &result) {
   auto &properties = result.getOrAddProperties<Properties>();
   SmallVector<OpAsmParser::UnresolvedOperand> operands;
   NamedAttrList attributes;
-  if (parser.parseAttribute(properties.op_type) ||
+  if (parseText(parser, properties.op_type) ||
       parser.parseOperandList(operands, OpAsmParser::Delimiter::Paren) ||
       parser.parseOptionalAttrDict(attributes) ||
       parseOptionalText(parser, "domain", properties.domain) ||

@@ -29,7 +29,12 @@ if config.lq_sanitize:
     config.available_features.add("sanitizers")
 
 config.substitutions.append(("%python", config.lq_python))
-config.substitutions.append(("%shared", os.environ.get("LQ_SHARED", "")))
+shared = os.environ.get("LQ_SHARED", "")
+config.substitutions.append(("%shared", shared))
+if os.path.isdir(shared):
+    config.available_features.add("shared")
+else:
+    lit_config.note("LQ_SHARED names no folder: the tests of shared models are skipped")
 
 
 def has_package(name):

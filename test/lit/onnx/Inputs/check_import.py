@@ -334,8 +334,8 @@ class Comparer:
         self.graph(ours, theirs, symbols, where)
 
 
-def main():
-    model_path, ir_path = sys.argv[1:3]
+def compare(model_path, ir_path):
+    """Raises Different where the IR is not the model's; returns what was compared."""
     model = onnx.load(model_path, load_external_data=False)
     reader = Reader(ir_path)
     comparer = Comparer(reader, os.path.dirname(model_path))
@@ -349,11 +349,11 @@ def main():
         body = reader.functions[(function.domain.encode(), function.name.encode())]
         comparer.expect(body.inputs, [name.encode() for name in function.input], function.name)
         comparer.graph(body, function, {}, f"function {function.name}")
-    print(f"same: {comparer.nodes} nodes, {comparer.initializers} initializers")
+    return f"{comparer.nodes} nodes, {comparer.initializers} initializers"
 
 
 if __name__ == "__main__":
     try:
-        main()
+        print("same:", compare(*sys.argv[1:3]))
     except Different as difference:
         sys.exit(f"different: {difference}")

@@ -1,6 +1,7 @@
 """Writes small ONNX models for the import tests.
 
-usage: models.py NAME PATH: writes the model NAME (a function below) to PATH.
+usage: models.py NAME PATH [KEY=VALUE...]: writes the model NAME (a function below)
+to PATH; keys and values are those of the external data of the model "external".
 """
 
 import struct
@@ -287,20 +288,28 @@ def with_external(location="weights.bin", **entries):
     return model([], [], [value("w", shape=(32, 32))], [tensor])
 
 
+def strange_names():
+    """Names that protobuf's Python classes refuse, put in afterwards."""
+    data = basic().SerializeToString()
+    for old, new in ((b"/MatMul", b"\xff\"\n\x00\\xx"), (b"alpha", b"al\xffh\""),
+                     (b"Unheard", b"Un\x00hea\n"), (b"batch", b"b\xfftch"), (b"fast", b"f\xff\x00t")):
+        assert len(old) == len(new) and old in data
+        data = data.replace(old, new)
+    return data
+
+
+def strange_duplicate():
+    return duplicate().SerializeToString().replace(b"Abs", b"A\n\xff")
+
+
 def main():
     name, path = sys.argv[1:3]
     if name == "external":
-        entries = dict(argument.split("=", 1) for argument in sys.argv[3:])
-        result = with_external(**entries)
+        result = with_external(**dict(argument.split("=", 1) for argument in sys.argv[3:]))
     else:
         result = globals()[name]()
-    data = result.SerializeToString()
-    # Text that protobuf's Python classes refuse is put in afterwards.
-    for argument in sys.argv[3:] if name != "external" else []:
-        old, new = argument.encode().split(b"=", 1)
-        data = data.replace(old, new.decode("unicode_escape").encode("latin-1"))
     with open(path, "wb") as file:
-        file.write(data)
+        file.write(result if isinstance(result, bytes) else result.SerializeToString())
 
 
 if __name__ == "__main__":
