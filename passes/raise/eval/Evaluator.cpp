@@ -38,15 +38,6 @@ void Evaluator::evaluateInput(BlockArgument input) {
       HostTensor::withoutData(elementKindOf(type.getElementType()), shape));
 }
 
-/// The version of a node's domain; the newest where the model does not say.
-static int64_t opsetOf(onnx::NodeOp node) {
-  auto module = node->getParentOfType<ModuleOp>();
-  auto imports = module->getAttrOfType<DictionaryAttr>("onnx.opset_imports");
-  StringRef domain = node.getDomain() == "ai.onnx" ? "" : node.getDomain();
-  auto version = imports ? imports.getAs<IntegerAttr>(domain) : IntegerAttr();
-  return version ? version.getValue().getSExtValue() : INT64_MAX;
-}
-
 void Evaluator::evaluateNode(Operation *op) {
   for (Value result : op->getResults())
     tensors.try_emplace(result);

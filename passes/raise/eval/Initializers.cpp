@@ -1,11 +1,20 @@
 //===- Initializers.cpp - The values of constants in a graph --------------===//
 
 #include "passes/raise/eval/Initializers.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
 
 using namespace mlir;
 
 namespace lq {
+
+int64_t opsetOf(onnx::NodeOp node) {
+  auto module = node->getParentOfType<ModuleOp>();
+  auto imports = module->getAttrOfType<DictionaryAttr>("onnx.opset_imports");
+  StringRef domain = node.getDomain() == "ai.onnx" ? "" : node.getDomain();
+  auto version = imports ? imports.getAs<IntegerAttr>(domain) : IntegerAttr();
+  return version ? version.getValue().getSExtValue() : INT64_MAX;
+}
 
 HostTensor tensorOf(ElementsAttr elements) {
   ShapedType type = elements.getShapedType();

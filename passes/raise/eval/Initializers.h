@@ -9,6 +9,10 @@
 
 namespace lq {
 
+/// The version of the node's domain that the model imports; the newest where it
+/// does not say.
+int64_t opsetOf(onnx::NodeOp node);
+
 /// The tensor of an elements attribute; its shape alone where the evaluator
 /// does not compute with its elements' type.
 HostTensor tensorOf(mlir::ElementsAttr elements);
