@@ -1,0 +1,57 @@
+//===- Probe.h - Find out what a piece of a graph does by running it -*- C++
+//-*-===//
+//
+// No two exporters spell rotary embeddings, masks or repeated heads alike, but
+// what they compute is the same. So a matcher replaces a value inside the
+// graph by numbers it chose, evaluates another value, and compares with the
+// idiom's definition. A piece that is linear in the replaced value is
+// determined by few such runs; the runs use dimensions that differ from each
+// other and from usual numbers of heads.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LQ_PASSES_RAISE_MATCH_PROBE_H
+#define LQ_PASSES_RAISE_MATCH_PROBE_H
+
+#include "passes/raise/match/Graph.h"
+
+namespace lq::raise {
+
+/// One choice of dimensions, and values of the graph that are replaced.
+class Probe {
+public:
+  /// Small, mutually different dimensions.
+  explicit Probe(const Graph &graph);
+  /// Chooses a dimension; before anything else.
+  void set(llvm::StringRef symbol, int64_t size) { dimensions[symbol] = size; }
+
+  /// The dimensions of a value here, or nothing.
+  std::optional<llvm::SmallVector<int64_t>> shapeOf(mlir::Value value) const;
+  /// Tokens before the first row.
+  int64_t past() const { return dimensions.lookup(kPast); }
+  std::optional<int64_t> evaluate(const Extent &extent) const {
+    return extent.evaluate(dimensions);
+  }
+
+  /// Replaces `value`; its size must be that of its shape here.
+  void replace(mlir::Value value, llvm::ArrayRef<double> numbers);
+  /// The numbers of `value`; empty if they cannot be computed.
+  std::vector<double> run(mlir::Value value, WeightFiles *weights) const;
+  std::vector<double> run(mlir::Value value) const {
+    return run(value, graph.shapes().weightFiles());
+  }
+
+private:
+  void addSides(Evaluator &evaluator) const;
+
+  const Graph &graph;
+  Assignment dimensions;
+  llvm::SmallVector<std::pair<mlir::Value, HostTensor>> replacements;
+};
+
+/// `count` numbers between -1 and 1 that look random, the same every time.
+std::vector<double> noise(int64_t count, unsigned seed);
+
+} // namespace lq::raise
+
+#endif // LQ_PASSES_RAISE_MATCH_PROBE_H
