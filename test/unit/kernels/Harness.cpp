@@ -86,27 +86,39 @@ Kernel::Kernel(Emit emit, const CpuLevel &level, int64_t scratchBytes)
 
 Kernel::~Kernel() { dlclose(library); }
 
-void Kernel::operator()(std::vector<Argument> arguments, int64_t threads) {
+Kernel::Call Kernel::prepare(std::vector<Argument> arguments, int64_t threads) {
+  Call call;
+  call.function = function;
+  call.arguments = std::move(arguments);
+  call.threads = threads;
   for (int64_t thread = 0; thread < threads; ++thread)
-    call(arguments, thread, threads, Array<char>({scratchBytes}));
+    call.scratch.push_back(Array<char>({scratchBytes}));
+  return call;
 }
 
-void Kernel::call(std::vector<Argument> arguments, int64_t thread,
-                  int64_t threads, const Array<char> &scratch) {
-  arguments.push_back(scratch);
-  arguments.push_back(thread);
-  arguments.push_back(threads);
+void Kernel::Call::operator()(int64_t thread) {
   // Pointers and indices are passed alike, and a function may be called with
   // more arguments than it reads.
   constexpr size_t most = 14;
-  assert(arguments.size() <= most);
+  assert(arguments.size() + 3 <= most);
   intptr_t a[most] = {};
-  for (size_t i = 0; i < arguments.size(); ++i)
-    a[i] = arguments[i].get();
+  size_t count = 0;
+  for (Argument &argument : arguments)
+    a[count++] = argument.get();
+  Argument own = scratch[thread];
+  a[count++] = own.get();
+  a[count++] = thread;
+  a[count++] = threads;
   using I = intptr_t;
   reinterpret_cast<void (*)(I, I, I, I, I, I, I, I, I, I, I, I, I, I)>(
       function)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9],
                 a[10], a[11], a[12], a[13]);
+}
+
+void Kernel::operator()(std::vector<Argument> arguments, int64_t threads) {
+  Call call = prepare(std::move(arguments), threads);
+  for (int64_t thread = 0; thread < threads; ++thread)
+    call(thread);
 }
 
 std::string lq::cpu::test::getAssembly(Emit emit, const CpuLevel &level) {

@@ -65,6 +65,14 @@ public:
       words.push_back(stride = size ? stride / size : 0);
   }
   Argument(int64_t index) : words{index}, isIndex(true) {}
+  /// A memref of bytes inside some other array.
+  static Argument view(const char *bytes, int64_t count) {
+    Argument argument(0);
+    intptr_t address = reinterpret_cast<intptr_t>(bytes);
+    argument.words = {address, address, 0, count, 1};
+    argument.isIndex = false;
+    return argument;
+  }
   intptr_t get() {
     return isIndex ? words[0] : reinterpret_cast<intptr_t>(words.data());
   }
@@ -85,12 +93,22 @@ public:
   ~Kernel();
   Kernel(const Kernel &) = delete;
 
-  /// Calls it for each of `threads` thread numbers, one after the other, with
-  /// scratch added.
+  /// A call's arguments, ready for every thread.
+  class Call {
+  public:
+    void operator()(int64_t thread);
+
+  private:
+    friend class Kernel;
+    void *function = nullptr;
+    std::vector<Argument> arguments;
+    std::vector<Array<char>> scratch;
+    int64_t threads = 1;
+  };
+  Call prepare(std::vector<Argument> arguments, int64_t threads);
+
+  /// Calls it for each of `threads` thread numbers, one after the other.
   void operator()(std::vector<Argument> arguments, int64_t threads = 1);
-  /// Calls it for one thread.
-  void call(std::vector<Argument> arguments, int64_t thread, int64_t threads,
-            const Array<char> &scratch);
 
 private:
   void *library = nullptr, *function = nullptr;

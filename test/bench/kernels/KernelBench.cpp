@@ -1,0 +1,273 @@
+//===- KernelBench.cpp - linear kernels against the machine's limits ------===//
+//
+//     LqKernelBench [--benchmark_filter=...]
+//
+// Every line gives GB/s of weights and GOP/s (two operations a product), and
+// each as a part of a limit that is measured in the same run, right before: a
+// loop that only reads as much memory, and one that only multiplies int8. Where
+// other work shares the machine, the parts mean more than the figures.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lowering/cpu/kernels/IntegerDot.h"
+#include "test/unit/kernels/Formats.h"
+#include <algorithm>
+#include <atomic>
+#include <benchmark/benchmark.h>
+#include <sys/mman.h>
+#include <thread>
+#include <time.h>
+
+using namespace lq;
+using namespace lq::cpu;
+using namespace lq::cpu::test;
+
+namespace {
+
+/// Weights that no cache holds are spread over this much memory.
+constexpr int64_t coldBytes = 192 << 20;
+
+/// Threads that run one function together, spinning in between.
+class Crew {
+public:
+  explicit Crew(int64_t threads) : threads(threads), seconds(threads) {
+    for (int64_t thread = 1; thread < threads; ++thread)
+      others.emplace_back([this, thread] { serve(thread); });
+  }
+  ~Crew() {
+    stop = true;
+    ++round;
+    for (std::thread &other : others)
+      other.join();
+  }
+  /// Seconds of processor time of the thread that took most, so that other
+  /// work on the machine does not count.
+  double run(llvm::function_ref<void(int64_t)> work) {
+    job = work;
+    left = threads - 1;
+    ++round;
+    measure(0);
+    while (left)
+      ;
+    return *std::max_element(seconds.begin(), seconds.end());
+  }
+
+private:
+  int64_t threads;
+  std::vector<std::thread> others;
+  llvm::function_ref<void(int64_t)> job;
+  std::atomic<int64_t> round = 0, left = 0;
+  std::atomic<bool> stop = false;
+  std::vector<double> seconds;
+
+  static double now() {
+    timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return time.tv_sec + time.tv_nsec * 1e-9;
+  }
+  void measure(int64_t thread) {
+    double begin = now();
+    job(thread);
+    seconds[thread] = now() - begin;
+  }
+
+  void serve(int64_t thread) {
+    for (int64_t seen = 0;;) {
+      while (round == seen)
+        ;
+      ++seen;
+      if (stop)
+        return;
+      measure(thread);
+      --left;
+    }
+  }
+};
+
+/// Reads a memref<?xi8>, a multiple of 16 vectors, and stores a sum of it.
+mlir::func::FuncOp emitRead(mlir::ModuleOp module, const CpuLevel &level) {
+  auto *context = module.getContext();
+  mlir::Type bytes =
+      mlir::MemRefType::get({kDynamic}, mlir::IntegerType::get(context, 8));
+  KernelBuilder k(module, "read", level, {bytes}, {bytes});
+  constexpr int64_t unrolled = 8;
+  int64_t vectorBytes = level.vectorBits / 8, step = unrolled * vectorBytes;
+  mlir::Type type = k.vector(vectorBytes, k.i8());
+  auto [first, last] = k.share(k.size(k.argument(0), 0) / step);
+  Vals sums = k.forLoop(
+      first, last, 1, Vals(unrolled, k.zeros(type)),
+      [&](Val i, llvm::ArrayRef<Val> sums) {
+        Vals next;
+        for (int64_t j = 0; j < unrolled; ++j)
+          next.push_back(sums[j] + k.loadBytes(k.argument(0),
+                                               i * step + j * vectorBytes,
+                                               type));
+        return next;
+      });
+  for (int64_t j = 1; j < unrolled; ++j)
+    sums[0] = sums[0] + sums[j];
+  k.storeBytes(sums[0], k.argument(1), k.thread() * vectorBytes);
+  return k.finish();
+}
+
+constexpr int64_t peakSteps = 1 << 16, peakChains = 12;
+
+/// Multiplies 4-bit codes and int8 in registers, peakSteps x peakChains times.
+mlir::func::FuncOp emitPeak(mlir::ModuleOp module, const CpuLevel &level) {
+  auto *context = module.getContext();
+  mlir::Type bytes =
+      mlir::MemRefType::get({kDynamic}, mlir::IntegerType::get(context, 8));
+  KernelBuilder k(module, "peak", level, {bytes}, {bytes});
+  int64_t vectorBytes = level.vectorBits / 8;
+  IntegerDot dot(k, 4);
+  Val data =
+      k.loadBytes(k.argument(0), k.index(0), k.vector(vectorBytes, k.i8()));
+  IntegerDot::Codes codes = dot.prepare(data);
+  Vals sums(peakChains, k.zeros(k.vector(k.lanes(), k.i32())));
+  sums = k.forLoop(k.index(0), k.index(peakSteps), 1, sums,
+                   [&](Val, llvm::ArrayRef<Val> before) {
+                     Vals sums(before), partial(peakChains);
+                     for (int64_t i = 0; i < peakChains; ++i) {
+                       dot.step(codes, data, sums[i], partial[i]);
+                       dot.flush(sums[i], partial[i]);
+                     }
+                     return sums;
+                   });
+  for (int64_t i = 1; i < peakChains; ++i)
+    sums[0] = sums[0] + sums[i];
+  k.storeBytes(sums[0], k.argument(1), k.thread() * vectorBytes);
+  return k.finish();
+}
+
+/// The shortest of a few runs.
+template <typename F> double findShortest(int64_t runs, F work) {
+  double shortest = 1e30;
+  for (int64_t i = 0; i < runs; ++i)
+    shortest = std::min(shortest, work());
+  return shortest;
+}
+
+/// What the machine can do at most, now.
+struct Limits {
+  double readBytes, operations; // a second
+
+  Limits(Crew &crew, const CpuLevel &level, int64_t threads,
+         const Array<char> &memory) {
+    Array<char> out({64 * threads});
+    Kernel read(emitRead, level), peak(emitPeak, level);
+    Kernel::Call readAll = read.prepare({memory, out}, threads);
+    readBytes = memory.count() / findShortest(4, [&] {
+                  return crew.run([&](int64_t t) { readAll(t); });
+                });
+    Kernel::Call multiply = peak.prepare({memory, out}, threads);
+    double products = double(peakSteps) * peakChains * level.vectorBits / 8;
+    operations = 2 * products * threads / findShortest(4, [&] {
+                   return crew.run([&](int64_t t) { multiply(t); });
+                 });
+  }
+};
+
+struct Shape {
+  const char *name;
+  int64_t outputs, inputs;
+};
+
+const Shape shapes[] = {
+    {"smollm2-135m.q", 576, 576},      {"smollm2-135m.k", 192, 576},
+    {"smollm2-135m.up", 1536, 576},    {"smollm2-135m.down", 576, 1536},
+    {"smollm2-135m.head", 49152, 576}, {"tinyllama-1.1b.q", 2048, 2048},
+    {"tinyllama-1.1b.up", 5632, 2048}, {"tinyllama-1.1b.down", 2048, 5632},
+};
+
+struct Format {
+  const char *name;
+  FormatDescription description;
+};
+
+const Format formats[] = {
+    {"int4g32", integers(4, 8, 32)},
+    {"int8g32", integers(8, 128, 32)},
+    {"f32", elements(Scalar::F32)},
+    {"f16", elements(Scalar::F16)},
+};
+
+void runLinear(benchmark::State &state, const Shape &shape,
+               const Format &format, const CpuLevel &level, int64_t rows,
+               int64_t threads) {
+  Crew crew(threads);
+  const FormatDescription &f = format.description;
+  int64_t bytes = getTileLayout(f, shape.outputs, shape.inputs).totalBytes();
+  int64_t copies = rows < 8 ? std::max<int64_t>(1, coldBytes / bytes) : 1;
+  Array<char> memory({std::max(copies * bytes, coldBytes)});
+  madvise(memory.data(), memory.count(), MADV_HUGEPAGE);
+  std::memset(memory.data(), 0x11, memory.count());
+  Limits limits(crew, level, threads, memory);
+
+  LinearSpec spec{f,
+                  shape.outputs,
+                  shape.inputs,
+                  rows == 1 ? 1 : kDynamic,
+                  rows == 1 ? 1 : 512,
+                  false,
+                  false};
+  Kernel kernel(
+      [&](mlir::ModuleOp module, const CpuLevel &level) {
+        return emitLinear(module, "linear", spec, level);
+      },
+      level, scratchBytes(spec, level));
+  Array<float> x({rows, shape.inputs}), scales({rows, shape.inputs / f.group}),
+      out({rows, shape.outputs});
+  Array<int8_t> codes({rows, shape.inputs});
+  Array<int32_t> sums({rows, shape.inputs / f.group});
+  std::vector<Kernel::Call> calls;
+  for (int64_t copy = 0; copy < copies; ++copy) {
+    Argument weight = Argument::view(memory.data() + copy * bytes, bytes);
+    if (f.hasCodes())
+      calls.push_back(
+          kernel.prepare({codes, scales, sums, weight, out}, threads));
+    else
+      calls.push_back(kernel.prepare({x, weight, out}, threads));
+  }
+  double shortest = 1e30;
+  for (auto _ : state) {
+    // A pass over all copies is one measurement; the shortest counts.
+    double seconds = crew.run([&](int64_t thread) {
+      for (Kernel::Call &call : calls)
+        call(thread);
+    });
+    shortest = std::min(shortest, seconds / copies);
+    state.SetIterationTime(seconds);
+  }
+  double products = double(rows) * shape.outputs * shape.inputs;
+  state.counters["us"] = shortest * 1e6;
+  state.counters["GB/s"] = bytes / shortest * 1e-9;
+  state.counters["of_read"] = bytes / shortest / limits.readBytes;
+  state.counters["GOP/s"] = 2 * products / shortest * 1e-9;
+  state.counters["of_peak"] = 2 * products / shortest / limits.operations;
+  state.counters["read"] = limits.readBytes * 1e-9;
+  state.counters["peak"] = limits.operations * 1e-9;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  for (const CpuLevel *level : availableLevels())
+    for (const Format &format : formats)
+      for (const Shape &shape : shapes)
+        for (int64_t rows : {1, 4, 32, 512})
+          for (int64_t threads : {1, 2}) {
+            std::string name = level->name + "/" + format.name + "/" +
+                               shape.name + "/M:" + std::to_string(rows) +
+                               "/threads:" + std::to_string(threads);
+            benchmark::RegisterBenchmark(name.c_str(),
+                                         [=](benchmark::State &state) {
+                                           runLinear(state, shape, format,
+                                                     *level, rows, threads);
+                                         })
+                ->UseManualTime()
+                ->Unit(benchmark::kMicrosecond);
+          }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
