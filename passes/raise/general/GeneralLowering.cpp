@@ -11,11 +11,6 @@ using namespace mlir;
 
 namespace lq {
 
-namespace {
-/// Constants with at most so many elements go into the IR.
-constexpr int64_t kMaxInlineElements = 1024;
-} // namespace
-
 static general::LoweringTable makeTable() {
   general::LoweringTable table;
   general::addElementwiseLowerings(table);

@@ -26,6 +26,9 @@ class NodeOp;
 /// `lq.dimension` for each symbol of the fitted shapes.
 class GeneralLowering {
 public:
+  /// Known values with at most so many elements become constants in the IR.
+  static constexpr int64_t kMaxInlineElements = 1024;
+
   /// Both must outlive this object.
   GeneralLowering(mlir::OpBuilder &builder, const FittedShapes &shapes)
       : builder(builder), shapes(shapes) {}

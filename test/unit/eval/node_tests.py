@@ -120,22 +120,25 @@ def main():
             written[str(folder)] = (case, outputs, folder)
 
     lines = run_all(options.tool, list(written))
-    failures, passed, unclaimed = [], 0, {}
+    failures, passed, unclaimed, ways = [], 0, {}, {}
     for path, (case, outputs, folder) in written.items():
         status = lines[path]
         if status.startswith("unclaimed"):
             unclaimed.setdefault(status[10:], []).append(case.name)
             continue
-        problem = compare(case, outputs, folder, options.prefix) if status == "ok" else status
+        problem = compare(case, outputs, folder, options.prefix) if status.startswith("ok") else status
         if problem:
             failures.append(f"{case.name}: {problem}")
         else:
             passed += 1
+            ways[status] = ways.get(status, 0) + 1
     for failure in failures:
         print("FAIL", failure)
     if options.verbose:
         for operator, names in sorted(unclaimed.items(), key=lambda item: -len(item[1])):
             print("unclaimed", operator, len(names))
+    if len(ways) > 1:
+        print(", ".join(f"{count} {way}" for way, count in sorted(ways.items())))
     print(f"{passed} passed, {len(failures)} failed, {sum(map(len, unclaimed.values()))} unclaimed")
     sys.exit(bool(failures) or passed < options.least)
 
