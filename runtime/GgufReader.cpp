@@ -183,7 +183,8 @@ Error GgufParser::skipValue(GgufType type, const std::string &what,
 
 Error GgufParser::header(uint64_t &tensorCount, uint64_t &valueCount) {
   if (data.size() < 4 || std::memcmp(data.data(), "GGUF", 4) != 0)
-    return corrupt("not a GGUF container: it does not begin with 'GGUF'");
+    return corrupt("not a GGUF file, which an artifact is: it does not begin "
+                   "with 'GGUF'");
   position = 4;
   uint32_t version;
   if (Error error = scalar(version, "the header"))

@@ -37,6 +37,11 @@ readAssignments(const std::vector<std::string> &texts,
       out.push_back({name, texts[i].substr(name.size() + 1)});
     else
       out.push_back({specs[i].name, texts[i]});
+    if (std::any_of(out.begin(), out.end() - 1, [&](const Assignment &a) {
+          return a.name == out.back().name;
+        }))
+      return makeError(ErrorCode::InvalidArgument, "'", out.back().name,
+                       "' of the model's ", what, " is given twice");
   }
   return out;
 }

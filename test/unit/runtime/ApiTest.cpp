@@ -175,6 +175,54 @@ TEST_F(ApiTest, ScoreHandsOverAllLogits) {
   EXPECT_EQ(lq_session_position(session), 0);
 }
 
+TEST_F(ApiTest, TurnsTextIntoTokensAndBack) {
+  FakeArtifact fake = FakeArtifact::generative();
+  fake.withTokenizer = true;
+  open(fake);
+  const std::string text = "ab z\xc3\xa4";
+  std::vector<int32_t> tokens(10);
+  size_t count = 0;
+  ASSERT_EQ(lq_tokenize(model, text.data(), text.size(), 1, tokens.data(), 10,
+                        &count),
+            LQ_OK)
+      << lq_last_error();
+  tokens.resize(count);
+  EXPECT_EQ(tokens, (std::vector<int32_t>{5, 6, 31, 30, 3, 4}));
+  EXPECT_EQ(lq_tokenize(model, text.data(), text.size(), 1, nullptr, 0, &count),
+            LQ_INVALID_ARGUMENT);
+  EXPECT_EQ(count, 6u);
+
+  char buffer[16];
+  size_t length = 0;
+  ASSERT_EQ(lq_detokenize(model, tokens.data(), tokens.size(), 1, buffer, 16,
+                          &length),
+            LQ_OK);
+  EXPECT_EQ(std::string(buffer), text);
+  EXPECT_EQ(length, text.size());
+  EXPECT_EQ(
+      lq_detokenize(model, tokens.data(), tokens.size(), 1, buffer, 3, &length),
+      LQ_INVALID_ARGUMENT);
+  EXPECT_EQ(length, text.size());
+}
+
+TEST_F(ApiTest, StreamsHoldBackHalfCharacters) {
+  FakeArtifact fake = FakeArtifact::generative();
+  fake.withTokenizer = true;
+  lq_text_stream *stream = nullptr;
+  ASSERT_EQ(lq_text_stream_create(open(fake), 1, &stream), LQ_OK)
+      << lq_last_error();
+  const char *text = nullptr;
+  ASSERT_EQ(lq_text_stream_push(stream, 5, &text), LQ_OK);
+  EXPECT_STREQ(text, "a");
+  ASSERT_EQ(lq_text_stream_push(stream, 3, &text), LQ_OK);
+  EXPECT_STREQ(text, "");
+  ASSERT_EQ(lq_text_stream_push(stream, 4, &text), LQ_OK);
+  EXPECT_STREQ(text, "\xc3\xa4");
+  ASSERT_EQ(lq_text_stream_finish(stream, &text), LQ_OK);
+  EXPECT_STREQ(text, "");
+  lq_text_stream_destroy(stream);
+}
+
 TEST(Api, HasAVersion) { EXPECT_CONTAINS(lq_version(), "."); }
 
 } // namespace

@@ -135,7 +135,7 @@ TEST(Artifact, FlippedBitsAreFound) {
   damage(path, "\"context\":40", 11);
   EXPECT_CONTAINS(openMessage(path), "the manifest does not match its hash");
   fresh();
-  damage(path, "gpt2", 0);
+  damage(path, "ByteLevel", 0);
   EXPECT_CONTAINS(openMessage(path), "the tokenizer does not match its hash");
   fresh();
   damage(path, fake.sections[0].second, 8);

@@ -6,6 +6,7 @@
 #include "runtime/Gguf.h"
 #include "runtime/Manifest.h"
 #include "runtime/Sha256.h"
+#include "runtime/tokenizer/TokenizerModel.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -52,14 +53,53 @@ template <typename T> static std::string bytesOf(const std::vector<T> &values) {
           values.size() * sizeof(T)};
 }
 
+/// A byte-level BPE tokenizer of 61 tokens without merges: the letters, the
+/// space, and the two bytes of U+00E4, as the byte-level alphabet spells them.
+static std::string tokenizerJson() {
+  Json vocabulary;
+  int id = 0;
+  for (const char *token : {"<s>", "</s>", "\u00c4\u0142", "\u00c3", "\u00a4"})
+    vocabulary[token] = id++;
+  for (char c = 'a'; c <= 'z'; ++c)
+    vocabulary[std::string(1, c)] = id++;
+  vocabulary["\u0120"] = id++;
+  for (char c = 'A'; id < FakeArtifact::vocabulary; ++c)
+    vocabulary[std::string(1, c)] = id++;
+  Json added = Json::array();
+  for (int special : {0, 1})
+    added.push_back({{"id", special},
+                     {"content", special ? "</s>" : "<s>"},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", true}});
+  Json byteLevel = {{"type", "ByteLevel"},
+                    {"add_prefix_space", false},
+                    {"trim_offsets", false},
+                    {"use_regex", true}};
+  return Json({{"version", "1.0"},
+               {"added_tokens", added},
+               {"normalizer", nullptr},
+               {"pre_tokenizer", byteLevel},
+               {"post_processor", nullptr},
+               {"decoder", byteLevel},
+               {"model",
+                {{"type", "BPE"},
+                 {"vocab", vocabulary},
+                 {"merges", Json::array()}}}})
+      .dump();
+}
+
 void FakeArtifact::write(const std::string &path) const {
   Json description = manifest;
   GgufWriter writer(4096);
   if (withTokenizer) {
-    writer.setMetadata("tokenizer.ggml.model", GgufValue("gpt2"));
-    writer.setMetadata("tokenizer.ggml.tokens",
-                       GgufValue(std::vector<std::string>{"a", "b"}));
-    writer.setMetadata("lq.tokenizer.pipeline", GgufValue("{}"));
+    TokenizerFiles files;
+    files.tokenizer = tokenizerJson();
+    auto model = tokenizerModelFromJson(files);
+    ASSERT_TRUE(model) << model.error().message();
+    writeTokenizerMetadata(*model, writer);
     description["sha256"]["tokenizer"] =
         hashTokenizerMetadata(writer.metadata());
   }

@@ -32,6 +32,7 @@ struct FakeArtifact {
   nlohmann::json manifest;
   /// Tensors by name.
   std::vector<std::pair<std::string, std::string>> sections;
+  /// A byte-level tokenizer: id 5 is "a", 31 the space; 1 ends a text.
   bool withTokenizer = false;
   /// A section that gets no hash.
   std::string unhashed;
