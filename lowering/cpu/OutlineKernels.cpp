@@ -39,15 +39,14 @@ public:
         loc(entry.getLoc()) {}
 
   LogicalResult run() {
-    SmallVector<Operation *> dead;
     for (Operation &op : llvm::make_early_inc_range(entry.getBody().front())) {
       if (!isa<LqDialect>(op.getDialect()) || isa<ExtentOp>(op))
         continue;
       builder.setInsertionPoint(&op);
       loc = op.getLoc();
+      dead.push_back(&op);
       if (failed(outline(op)))
         return failure();
-      dead.push_back(&op);
     }
     for (Operation *op : llvm::reverse(dead))
       op->erase();
@@ -245,10 +244,12 @@ private:
     Value output = emptyRows(rows, spec.outputs, builder.getF32Type());
     LaunchOp product = launch(callee, inputs, {}, output, scratchBytes(spec, level));
     Value result = fromRows(product.getResult(0), op.getX());
-    if (sum)
-      sum.getResult(0).replaceAllUsesWith(result);
-    else
+    if (!sum) {
       op.replaceAllUsesWith(result);
+      return success();
+    }
+    sum.getResult(0).replaceAllUsesWith(result);
+    dead.push_back(sum);
     return success();
   }
 
@@ -482,6 +483,8 @@ private:
   const CpuLevel &level;
   OpBuilder builder;
   Location loc;
+  /// Operations that launches stand for, each after those whose results it uses.
+  SmallVector<Operation *> dead;
   /// Encoded weights and caches, by the tensor that stands for them.
   DenseMap<Value, Value> buffers;
   /// Element types of caches, by the same.

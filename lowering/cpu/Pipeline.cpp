@@ -53,7 +53,7 @@ void lq::cpu::buildEntryPipeline(OpPassManager &passes, const CpuLevel &level) {
   passes.addPass(createQuantizeActivations());
   passes.addPass(createOutlineKernels({level.name}));
   passes.addPass(createCanonicalizerPass());
-  passes.addPass(createCSEPass());
+  passes.addPass(exec::createSchedule());
   passes.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions options;
   options.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
@@ -65,8 +65,8 @@ void lq::cpu::buildEntryPipeline(OpPassManager &passes, const CpuLevel &level) {
   passes.addPass(createLowerAffinePass());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
-  passes.addPass(exec::createPlanBuffers());
   passes.addPass(exec::createInsertBarriers());
+  passes.addPass(exec::createPlanBuffers());
 }
 
 void lq::cpu::buildLlvmPipeline(OpPassManager &passes) {

@@ -190,6 +190,10 @@ struct ConvertExecToLLVMPass
     SymbolNumbers numbers(module);
     for (func::FuncOp entry : getEntries(module))
       EntryConverter(entry, numbers).convert();
+    // What they stand for is in the manifest; the code has their numbers.
+    for (Operation &op : llvm::make_early_inc_range(module.getOps()))
+      if (isa<lq::WeightOp, CacheOp, DimensionOp>(op))
+        op.erase();
   }
 };
 

@@ -15,20 +15,9 @@ using namespace lq::exec;
 
 namespace {
 
-/// Memory that an operation touches: bytes of the arena, or a whole argument or
-/// state. Weights are never written and need no place.
-struct Place {
-  Operation *owner; // null: the arena
-  int64_t begin, end;
-
-  bool overlaps(const Place &other) const {
-    return owner == other.owner && begin < other.end && other.begin < end;
-  }
-};
-
-bool overlapsAny(const Place &place, ArrayRef<Place> places) {
-  return llvm::any_of(places, [&](const Place &other) { return place.overlaps(other); });
-}
+/// Memory that an operation touches, by the operation that first names it. What
+/// is never written (weights, constants) needs no place.
+using Place = Operation *;
 
 class BarrierInserter {
 public:
@@ -38,9 +27,9 @@ public:
       if (failed(collect(op, reads, writes)))
         return failure();
       bool conflict =
-          llvm::any_of(reads, [&](const Place &p) { return overlapsAny(p, written); }) ||
-          llvm::any_of(writes, [&](const Place &p) {
-            return overlapsAny(p, written) || overlapsAny(p, read);
+          llvm::any_of(reads, [&](Place place) { return written.contains(place); }) ||
+          llvm::any_of(writes, [&](Place place) {
+            return written.contains(place) || read.contains(place);
           });
       if (conflict) {
         OpBuilder builder(&op);
@@ -48,8 +37,8 @@ public:
         read.clear();
         written.clear();
       }
-      read.append(reads);
-      written.append(writes);
+      read.insert_range(reads);
+      written.insert_range(writes);
     }
     return success();
   }
@@ -63,47 +52,43 @@ private:
     if (!effects)
       return op.emitError() << "expected an operation with known effects in an entry point";
     for (const MemoryEffects::EffectInstance &effect : *effects) {
-      FailureOr<std::optional<Place>> place = locate(op, effect.getValue());
+      if (isa<MemoryEffects::Allocate>(effect.getEffect()))
+        continue;
+      FailureOr<Place> place = locate(op, effect.getValue());
       if (failed(place))
         return failure();
-      if (!*place)
-        continue;
-      if (isa<MemoryEffects::Read>(effect.getEffect()))
-        reads.push_back(**place);
-      if (isa<MemoryEffects::Write>(effect.getEffect()))
-        writes.push_back(**place);
+      if (*place && isa<MemoryEffects::Read>(effect.getEffect()))
+        reads.push_back(*place);
+      if (*place && isa<MemoryEffects::Write>(effect.getEffect()))
+        writes.push_back(*place);
     }
     return success();
   }
 
-  FailureOr<std::optional<Place>> locate(Operation &op, Value value) {
+  FailureOr<Place> locate(Operation &op, Value value) {
     if (!value)
       return op.emitError() << "expected effects on known buffers in an entry point";
     while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
       value = view.getViewSource();
     Operation *source = value.getDefiningOp();
-    if (isa_and_nonnull<WeightOp>(source))
-      return std::optional<Place>();
-    if (auto arena = dyn_cast_or_null<ArenaOp>(source)) {
-      int64_t offset = arena.getOffset();
-      return std::optional(Place{nullptr, offset, offset + static_cast<int64_t>(arena.getBytes())});
-    }
-    if (isa_and_nonnull<ArgumentOp, StateOp>(source))
-      return std::optional(Place{canonical(source), 0, INT64_MAX});
-    return op.emitError() << "expected buffers to be planned before barriers are placed";
+    if (isa_and_nonnull<WeightOp, memref::GetGlobalOp>(source))
+      return Place();
+    if (isa_and_nonnull<memref::AllocOp, ArgumentOp, StateOp>(source))
+      return canonical(source);
+    return op.emitError() << "expected a buffer that the entry point names";
   }
 
   /// The first operation that names the same argument or state.
   Operation *canonical(Operation *source) {
-    Attribute key = source->getDiscardableAttrDictionary();
+    Attribute key;
     if (auto argument = dyn_cast<ArgumentOp>(source))
       key = argument.getIndexAttr();
     if (auto state = dyn_cast<StateOp>(source))
       key = state.getCacheAttr();
-    return owners.try_emplace(key, source).first->second;
+    return key ? owners.try_emplace(key, source).first->second : source;
   }
 
-  SmallVector<Place> read, written;
+  DenseSet<Place> read, written;
   DenseMap<Attribute, Operation *> owners;
 };
 

@@ -29,14 +29,26 @@ def DecomposeActivations : Pass<"lq-decompose-activations", "::mlir::ModuleOp"> 
                            "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def Schedule : Pass<"lq-schedule", "::mlir::ModuleOp"> {
+  let summary = "put launches that do not need each other side by side";
+  let description = [{
+    Threads meet between a kernel and those that read what it wrote. Ordering the
+    launches of an entry by how many such meetings must come before them makes
+    the meetings as few as they can be: q, k and v, or gate and up, follow each
+    other without one. Assumes launches on tensors; changes nothing but the order.
+  }];
+}
+
 def PlanBuffers : Pass<"lq-plan-buffers", "::mlir::ModuleOp"> {
   let summary = "give every buffer of an entry point its place in the arena";
   let description = [{
     Nothing is allocated while tokens are produced. An entry point is straight-line
     code, so a buffer lives from its first to its last use, and two buffers share
     memory when their lives are apart. Dynamic sizes are bounded through the
-    bounds of `lq.dimension`. Assumes bufferized entries; afterwards every
-    `memref.alloc` in them is an `exec.arena`.
+    bounds of `lq.dimension`. Between two barriers threads are at different
+    places, so lives are counted from barrier to barrier. Assumes bufferized
+    entries with barriers; afterwards every `memref.alloc` in them is an
+    `exec.arena`.
   }];
   let dependentDialects = ["::lq::exec::ExecDialect"];
 }
@@ -47,7 +59,8 @@ def InsertBarriers : Pass<"lq-insert-barriers", "::mlir::ModuleOp"> {
     Walks each entry in order and puts an `exec.barrier` before an operation that
     reads or writes bytes written, or writes bytes read, since the last one.
     Kernels without such a conflict (q, k and v of one input) run without waiting
-    between them. Assumes planned buffers.
+    between them. Assumes bufferized entries whose buffers do not share memory
+    yet.
   }];
   let dependentDialects = ["::lq::exec::ExecDialect"];
 }

@@ -18,7 +18,7 @@ using namespace lq::exec;
 
 namespace {
 
-/// A buffer and the stretch of the program, in operation numbers, in which it
+/// A buffer and the stretch of the program, counted in barriers, in which it
 /// holds something.
 struct Buffer {
   memref::AllocOp alloc;
@@ -34,8 +34,11 @@ struct Buffer {
 class Planner {
 public:
   explicit Planner(func::FuncOp entry) : entry(entry) {
-    for (auto [number, op] : llvm::enumerate(entry.getBody().front()))
-      numbers[&op] = number;
+    int64_t barriers = 0;
+    for (Operation &op : entry.getBody().front()) {
+      barriers += isa<BarrierOp>(op);
+      phases[&op] = barriers;
+    }
   }
 
   LogicalResult plan() {
@@ -100,8 +103,8 @@ private:
       }
       while (user->getBlock() != &entry.getBody().front())
         user = user->getParentOp();
-      buffer.firstUse = std::min(buffer.firstUse, numbers[user]);
-      buffer.lastUse = std::max(buffer.lastUse, numbers[user]);
+      buffer.firstUse = std::min(buffer.firstUse, phases[user]);
+      buffer.lastUse = std::max(buffer.lastUse, phases[user]);
     }
   }
 
@@ -137,7 +140,8 @@ private:
   }
 
   func::FuncOp entry;
-  DenseMap<Operation *, int64_t> numbers;
+  /// Barriers before each operation.
+  DenseMap<Operation *, int64_t> phases;
   SmallVector<Buffer> buffers;
 };
 

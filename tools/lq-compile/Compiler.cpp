@@ -89,12 +89,15 @@ LogicalResult Compiler::import() {
 void Compiler::buildPipeline(OpPassManager &passes, const CompileOptions &options,
                              llvm::StringRef archiveFolder) {
   auto archive = [&](StringRef name) { return (archiveFolder + "/" + name).str(); };
-  RaiseOptions raise;
+  LqRaisePassOptions raise;
   raise.archive = archive("raise.weights");
-  raise.context = options.context;
-  raise.maxSequence = options.maxSequence;
-  raise.maxBatch = options.maxBatch;
-  passes.addPass(createRaise(raise));
+  if (options.context)
+    raise.context = options.context;
+  if (options.maxSequence)
+    raise.maxSequence = options.maxSequence;
+  if (options.maxBatch)
+    raise.maxBatch = options.maxBatch;
+  passes.addPass(createLqRaisePass(raise));
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
   passes.addPass(createSymbolDCEPass());

@@ -11,12 +11,16 @@
 #include "dialects/lq/LqDialect.h"
 #include "dialects/onnx/OnnxDialect.h"
 #include "dialects/onnx/transforms/Passes.h"
+#include "lowering/cpu/Passes.h"
+#include "lowering/cpu/Pipeline.h"
+#include "lowering/exec/Passes.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "passes/pack/Passes.h"
 #include "passes/quantize/Passes.h"
+#include "passes/raise/Passes.h"
 
 namespace lq {
 
@@ -24,7 +28,8 @@ namespace lq {
 inline void registerAllDialects(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<onnx::OnnxDialect, LqDialect>();
+  registry.insert<onnx::OnnxDialect, LqDialect, exec::ExecDialect>();
+  cpu::registerLowering(registry);
 }
 
 /// Makes the passes of lq and of MLIR known by name.
@@ -33,6 +38,10 @@ inline void registerAllPasses() {
   onnx::registerOnnxPasses();
   registerQuantizePasses();
   registerPackPasses();
+  registerLqRaisePasses();
+  exec::registerLqExecPasses();
+  cpu::registerLqCpuPasses();
+  cpu::registerPipelines();
 }
 
 } // namespace lq

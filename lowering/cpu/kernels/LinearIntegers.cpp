@@ -63,6 +63,7 @@ private:
   Vals loadScales(Val group) {
     int64_t width = byteWidth(format.scale);
     Val offset = base + kernel.layout.codeBytes + group * (tileRows * width);
+    if (getenv("INL")) offset = base + group * (16*format.group*format.bits/8 + 32) + 16*format.group*format.bits/8;
     Vals scales;
     for (int64_t part = 0; part < parts; ++part) {
       Type type = k.vector(k.lanes(), k.elementType(format.scale));
@@ -96,9 +97,12 @@ private:
     SmallVector<IntegerDot::Codes> codes(steps * parts);
     for (int64_t load = 0; load < steps / stepsPerLoad(); ++load) {
       Val offset = base + (step / stepsPerLoad() + load) * (tileRows * 4);
+      if (getenv("INL")) offset = offset + step/stepsPerGroup()*32;
       for (int64_t part = 0; part < parts; ++part) {
         Val bytes =
             k.loadBytes(kernel.weight, offset + part * vectorBytes, type);
+        if (count <= 8 && getenv("PF") && part == 0)
+          k.prefetch(kernel.weight, offset + atoi(getenv("PF")));
         for (int64_t j = 0; j < stepsPerLoad(); ++j)
           codes[(load * stepsPerLoad() + j) * parts + part] =
               dot.prepare(extractCodes(bytes, j));
