@@ -25,19 +25,20 @@ TileLayout lq::getTileLayout(const FormatDescription &format, int64_t rows,
   TileLayout layout;
   layout.rowBlocks = llvm::divideCeil(static_cast<uint64_t>(rows), tileRows);
   if (format.hasCodes()) {
-    layout.codeBytes = columns * format.bits / 8 * tileRows;
-    layout.scaleBytes =
-        columns / format.group * tileRows * byteWidth(format.scale);
+    layout.groupCodeBytes = format.group * format.bits / 8 * tileRows;
+    layout.groupBytes =
+        layout.groupCodeBytes + tileRows * byteWidth(format.scale);
   } else {
-    layout.codeBytes = columns * tileRows * byteWidth(format.element);
-    layout.scaleBytes = 0;
+    layout.groupCodeBytes = tileRows * byteWidth(format.element);
+    layout.groupBytes = layout.groupCodeBytes;
   }
-  layout.rowBlockBytes = static_cast<int64_t>(
-      llvm::alignTo(static_cast<uint64_t>(layout.codeBytes + layout.scaleBytes),
-                    tileAlignment));
+  layout.rowBlockBytes = static_cast<int64_t>(llvm::alignTo(
+      static_cast<uint64_t>(columns / format.group * layout.groupBytes),
+      tileAlignment));
   return layout;
 }
 
+namespace {
 /// Rows of a row block, `lanes` of them, in a plane of `stride` numbers a row.
 template <typename T> struct BlockRows {
   const T *data;
@@ -45,29 +46,28 @@ template <typename T> struct BlockRows {
 
   const T *row(int64_t lane) const { return data + lane * stride; }
 };
+} // namespace
 
-/// Writes the codes of a row block, in the order in which they lie.
+/// Writes the codes of a group, which starts at `column`.
 static void packCodes(const FormatDescription &format,
-                      const BlockRows<uint8_t> &codes, char *block) {
+                      const BlockRows<uint8_t> &codes, int64_t column,
+                      char *group) {
   int64_t stepColumns = columnsPerStep(format);
-  for (int64_t step = 0; step < codes.stride / stepColumns; ++step)
+  for (int64_t step = 0; step < format.group / stepColumns; ++step)
     for (int64_t lane = 0; lane < codes.lanes; ++lane) {
-      const uint8_t *source = codes.row(lane) + step * stepColumns;
-      char *target = block + (step * tileRows + lane) * 4;
+      const uint8_t *source = codes.row(lane) + column + step * stepColumns;
+      char *target = group + (step * tileRows + lane) * 4;
       for (int64_t j = 0; j < 4; ++j)
         target[j] = static_cast<char>(
             format.bits == 8 ? source[j] : source[j] | source[4 + j] << 4);
     }
 }
 
-/// Writes the numbers of a row block as an array [numbers a row][tileRows].
+/// Writes number `i` of each row.
 static void packScalars(Scalar scalar, const BlockRows<float> &values,
-                        char *array) {
-  int64_t width = byteWidth(scalar);
-  for (int64_t i = 0; i < values.stride; ++i)
-    for (int64_t lane = 0; lane < values.lanes; ++lane)
-      storeScalar(scalar, values.row(lane)[i],
-                  array + (i * tileRows + lane) * width);
+                        int64_t i, char *array) {
+  for (int64_t lane = 0; lane < values.lanes; ++lane)
+    storeScalar(scalar, values.row(lane)[i], array + lane * byteWidth(scalar));
 }
 
 void lq::packTiles(const FormatDescription &format, const Planes &planes,
@@ -75,20 +75,25 @@ void lq::packTiles(const FormatDescription &format, const Planes &planes,
   assert(firstRow % tileRows == 0 && "rows must start at a row block");
   int64_t columns = planes.columns, groups = columns / format.group;
   TileLayout layout = getTileLayout(format, planes.rows, columns);
+  if (layout.totalBytes() == 0)
+    return;
   char *block = tiles.data() + firstRow / tileRows * layout.rowBlockBytes;
   std::memset(block, 0, layout.totalBytes());
   for (int64_t row = 0; row < planes.rows; row += tileRows) {
     int64_t lanes = std::min(tileRows, planes.rows - row);
-    if (format.hasCodes()) {
+    for (int64_t group = 0; group < groups; ++group) {
+      char *target = block + group * layout.groupBytes;
+      if (!format.hasCodes()) {
+        packScalars(format.element,
+                    {planes.values.data() + row * columns, columns, lanes},
+                    group, target);
+        continue;
+      }
       packCodes(format, {planes.codes.data() + row * columns, columns, lanes},
-                block);
+                group * format.group, target);
       packScalars(format.scale,
-                  {planes.scales.data() + row * groups, groups, lanes},
-                  block + layout.codeBytes);
-    } else {
-      packScalars(format.element,
-                  {planes.values.data() + row * columns, columns, lanes},
-                  block);
+                  {planes.scales.data() + row * groups, groups, lanes}, group,
+                  target + layout.groupCodeBytes);
     }
     block += layout.rowBlockBytes;
   }

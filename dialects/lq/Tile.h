@@ -2,15 +2,20 @@
 //
 // The layout of a weight in an artifact for CPUs, derived from its format's
 // description. Rows are taken in blocks of `tileRows`, so that one vector lane
-// works on one row and activations are broadcast. A row block is
+// works on one row and activations are broadcast. A row block is its groups of
+// columns one after the other, then padding to 64 bytes; a group is
 //
-//     codes, then scales, then padding to 64 bytes
+// * codes, 8 bits:  [group / 4][tileRows][4]  byte j of step s is column 4 s +
+// j
+// * codes, 4 bits:  [group / 8][tileRows][4]  of step s and byte j the low
+// nibble
+//                                             is column 8 s + j, the high one 8
+//                                             s + 4 + j
+// * then scales:    [tileRows]                in the format's scale type
+// * no codes:       [tileRows] elements       (a group is a column)
 //
-// * codes, 8 bits:  [K / 4][tileRows][4], byte j of step s is column 4 s + j
-// * codes, 4 bits:  [K / 8][tileRows][4], of byte j of step s the low nibble is
-//                   column 8 s + j, the high one column 8 s + 4 + j
-// * scales:         [K / group][tileRows] in the format's scale type
-// * no codes:       [K][tileRows] elements, no scales
+// A kernel thus reads one stream: with the scales apart from the codes, as a
+// second stream, decoding was measured at half the memory's speed.
 //
 // The rows that fill up the last block are zero. One layout serves every x86-64
 // level: a 512-bit vector holds a step of 16 rows, two 256-bit vectors hold it
@@ -32,10 +37,10 @@ constexpr int64_t tileAlignment = 64;
 
 /// Offsets and sizes in bytes of the tiles of a matrix [rows, columns].
 struct TileLayout {
-  int64_t rowBlocks;     // ceil(rows / tileRows)
-  int64_t codeBytes;     // codes (or elements) of a row block
-  int64_t scaleBytes;    // scales of a row block
-  int64_t rowBlockBytes; // both, padded to tileAlignment
+  int64_t rowBlocks;      // ceil(rows / tileRows)
+  int64_t groupCodeBytes; // codes (or elements) of a group of a row block
+  int64_t groupBytes;     // those and the scales
+  int64_t rowBlockBytes;  // both, padded to tileAlignment
 
   int64_t totalBytes() const { return rowBlocks * rowBlockBytes; }
 };

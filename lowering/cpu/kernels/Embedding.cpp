@@ -66,8 +66,8 @@ private:
   }
 
   Val loadScale(Val group) {
-    int64_t width = byteWidth(format.scale);
-    Val offset = base + layout.codeBytes + (group * tileRows + lane) * width;
+    Val offset = base + group * layout.groupBytes + layout.groupCodeBytes +
+                 lane * byteWidth(format.scale);
     return k.loadBytes(table, offset, k.vector(1, k.elementType(format.scale)))
         .convert(k.f32())
         .lane(0);
@@ -80,19 +80,21 @@ private:
     k.forLoop(
         k.index(0), k.index(spec.columns / format.group), 1, [&](Val group) {
           Val scale = loadScale(group).broadcast(fours);
-          Val first = group * format.group;
-          k.forLoop(first, first + format.group, columns, [&](Val column) {
-            Val offset = base + (column / columns * tileRows + lane) * 4;
-            Val bytes = k.loadBytes(table, offset, k.vector(4, k.i8()));
-            for (int64_t j = 0; j < codesPerByte; ++j) {
-              Val codes = bytes >> (j * format.bits);
-              if (codesPerByte > 1)
-                codes = codes & ((1 << format.bits) - 1);
-              Val level = codes.extendUnsigned(k.i32()) - format.zero;
-              k.store(level.convert(k.f32()) * scale, out,
-                      {row, column + 4 * j});
-            }
-          });
+          Val codes = base + group * layout.groupBytes + lane * 4;
+          k.forLoop(
+              k.index(0), k.index(format.group / columns), 1, [&](Val step) {
+                Val offset = codes + step * (tileRows * 4);
+                Val column = group * format.group + step * columns;
+                Val bytes = k.loadBytes(table, offset, k.vector(4, k.i8()));
+                for (int64_t j = 0; j < codesPerByte; ++j) {
+                  Val code = bytes >> (j * format.bits);
+                  if (codesPerByte > 1)
+                    code = code & ((1 << format.bits) - 1);
+                  Val level = code.extendUnsigned(k.i32()) - format.zero;
+                  k.store(level.convert(k.f32()) * scale, out,
+                          {row, column + 4 * j});
+                }
+              });
         });
   }
 };

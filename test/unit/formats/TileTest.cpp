@@ -45,8 +45,10 @@ Planes randomPlanes(const FormatDescription &format, int64_t rows,
 /// The code at [row, column], by the layout as Tile.h states it.
 uint8_t codeAt(const FormatDescription &format, const TileLayout &layout,
                llvm::ArrayRef<char> tiles, int64_t row, int64_t column) {
-  const char *codes = tiles.data() + row / tileRows * layout.rowBlockBytes;
+  const char *codes = tiles.data() + row / tileRows * layout.rowBlockBytes +
+                      column / format.group * layout.groupBytes;
   int64_t lane = row % tileRows;
+  column %= format.group;
   if (format.bits == 8)
     return static_cast<uint8_t>(
         codes[(column / 4 * tileRows + lane) * 4 + column % 4]);
@@ -55,14 +57,13 @@ uint8_t codeAt(const FormatDescription &format, const TileLayout &layout,
   return column % 8 < 4 ? byte & 0xf : byte >> 4;
 }
 
-/// Number `i` of a row, of those behind `offset` in its block.
+/// A row's number in group `i`, `offset` behind the start of the group.
 float numberAt(Scalar scalar, const TileLayout &layout,
                llvm::ArrayRef<char> tiles, int64_t offset, int64_t row,
                int64_t i) {
   const char *block = tiles.data() + row / tileRows * layout.rowBlockBytes;
-  return loadScalar(scalar,
-                    block + offset +
-                        (i * tileRows + row % tileRows) * byteWidth(scalar));
+  return loadScalar(scalar, block + i * layout.groupBytes + offset +
+                                row % tileRows * byteWidth(scalar));
 }
 
 void expectUnpacks(const FormatDescription &format, const Planes &planes,
@@ -79,8 +80,8 @@ void expectUnpacks(const FormatDescription &format, const Planes &planes,
       ASSERT_EQ(planes.codes[row * planes.columns + k],
                 codeAt(format, layout, tiles, row, k));
       ASSERT_EQ(planes.scales[row * groups + k / format.group],
-                numberAt(format.scale, layout, tiles, layout.codeBytes, row,
-                         k / format.group));
+                numberAt(format.scale, layout, tiles, layout.groupCodeBytes,
+                         row, k / format.group));
     }
 }
 
@@ -135,21 +136,22 @@ TEST(Tile, RowsThatFillTheLastBlockAreZero) {
     for (int64_t k = 0; k < 64; ++k)
       EXPECT_EQ(codeAt(format, layout, tiles, row, k), 0);
     for (int64_t g = 0; g < 2; ++g)
-      EXPECT_EQ(numberAt(format.scale, layout, tiles, layout.codeBytes, row, g),
-                0);
+      EXPECT_EQ(
+          numberAt(format.scale, layout, tiles, layout.groupCodeBytes, row, g),
+          0);
   }
 }
 
 TEST(Tile, LayoutCountsBytes) {
   TileLayout q4 = getTileLayout(integerFormat(4, 32), 33, 96);
   EXPECT_EQ(q4.rowBlocks, 3);
-  EXPECT_EQ(q4.codeBytes, 16 * 48);
-  EXPECT_EQ(q4.scaleBytes, 16 * 3 * 2);
+  EXPECT_EQ(q4.groupCodeBytes, 16 * 16);
+  EXPECT_EQ(q4.groupBytes, 16 * 16 + 16 * 2);
   EXPECT_EQ(q4.rowBlockBytes, 896); // 864 up to a multiple of 64
   EXPECT_EQ(q4.totalBytes(), 3 * 896);
   TileLayout f32 = getTileLayout(elementFormat(Scalar::F32), 16, 5);
   EXPECT_EQ(f32.rowBlockBytes, 16 * 5 * 4);
-  EXPECT_EQ(f32.scaleBytes, 0);
+  EXPECT_EQ(f32.groupBytes, f32.groupCodeBytes);
   EXPECT_EQ(getTileLayout(elementFormat(Scalar::F32), 0, 5).totalBytes(), 0);
 }
 
