@@ -3,12 +3,12 @@
 
 The text is given as plain files; public-domain English is expected, e.g.
 
-    bible -f gen1:1-rev22:21 < /dev/null | sed 's/^[^ ]* //' > kjv.txt
+    ./sample_text.sh > kjv.txt
     python train_sample.py tinyshakespeare.txt kjv.txt --out sample-hf
 
-(`bible` is in Debian's package bible-kjv.) Writes a transformers checkpoint with
-its tokenizer; export.py turns that into the ONNX folder. The result depends on the
-texts, the options, the seed and the torch version only.
+Writes a transformers checkpoint with its tokenizer; export_folder.py turns that into
+the ONNX folder. The result depends on the texts, the options, the seed and the torch
+version only.
 """
 
 import argparse
