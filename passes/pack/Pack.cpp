@@ -44,9 +44,12 @@ private:
   Progress &progress;
 };
 
+} // namespace
+
 /// Reads rows of a weight into planes, be it encoded or dense.
-void readPlanes(const WeightSource &source, RankedTensorType type,
-                FormatAttrInterface format, int64_t first, Planes &planes) {
+static void readPlanes(const WeightSource &source, RankedTensorType type,
+                       FormatAttrInterface format, int64_t first,
+                       Planes &planes) {
   if (type.getEncoding())
     source.readPlanes(format, first, planes);
   else
@@ -54,7 +57,7 @@ void readPlanes(const WeightSource &source, RankedTensorType type,
 }
 
 /// The format in which a weight goes into tiles.
-FailureOr<FormatAttrInterface> findTileFormat(WeightOp weight) {
+static FailureOr<FormatAttrInterface> findTileFormat(WeightOp weight) {
   RankedTensorType type = weight.getTensorType();
   FormatAttrInterface format = type.getEncoding()
                                    ? lq::getFormat(type)
@@ -72,12 +75,12 @@ FailureOr<FormatAttrInterface> findTileFormat(WeightOp weight) {
 }
 
 /// Whether the op reads this operand as floating-point numbers of any width.
-bool acceptsF32(OpOperand *use) {
+static bool acceptsF32(OpOperand *use) {
   return isa<LinearOp, RmsNormOp, LayerNormOp, RopeOp>(use->getOwner());
 }
 
 /// The element type in which the other uses of a weight get it.
-Type denseElement(WeightUses &uses) {
+static Type denseElement(WeightUses &uses) {
   RankedTensorType type = uses.weight.getTensorType();
   if (WeightSource::isReadable(type) &&
       llvm::all_of(uses.otherUses, acceptsF32))
@@ -86,7 +89,7 @@ Type denseElement(WeightUses &uses) {
 }
 
 /// The other uses of a weight can read it only if it has no encoding.
-LogicalResult checkReadable(WeightUses &uses) {
+static LogicalResult checkReadable(WeightUses &uses) {
   if (!uses.weight.getTensorType().getEncoding())
     return success();
   auto error = emitError(uses.weight.getLoc())
@@ -96,6 +99,8 @@ LogicalResult checkReadable(WeightUses &uses) {
       << "it is read here";
   return error;
 }
+
+namespace {
 
 struct PackPass : lq::impl::PackBase<PackPass> {
   using PackBase::PackBase;

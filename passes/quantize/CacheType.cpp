@@ -14,14 +14,14 @@ namespace lq {
 
 using namespace lq;
 
-namespace {
-
-bool hasCodes(ModuleOp module) {
+static bool hasCodes(ModuleOp module) {
   return llvm::any_of(module.getOps<WeightOp>(), [](WeightOp weight) {
     FormatAttrInterface format = getFormat(weight.getTensorType());
     return format && format.getDescription().hasCodes();
   });
 }
+
+namespace {
 
 struct CacheTypePass : lq::impl::CacheTypeBase<CacheTypePass> {
   using CacheTypeBase::CacheTypeBase;

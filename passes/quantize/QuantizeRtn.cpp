@@ -23,10 +23,8 @@ namespace lq {
 using namespace mlir;
 using namespace lq;
 
-namespace {
-
 /// `value` for a diagnostic.
-std::string spell(float value) {
+static std::string spell(float value) {
   if (std::isnan(value))
     return "nan";
   if (std::isinf(value))
@@ -34,6 +32,7 @@ std::string spell(float value) {
   return llvm::formatv("{0:e}", value).str();
 }
 
+namespace {
 /// The first element of a matrix that cannot be encoded, found by any thread.
 class FirstProblem {
 public:
@@ -74,10 +73,12 @@ private:
   float value = 0;
 };
 
+} // namespace
+
 /// Looks for scales and values that came out infinite.
-void findTooLarge(const FormatDescription &description, ArrayRef<float> weights,
-                  const Planes &planes, int64_t firstRow,
-                  FirstProblem &problem) {
+static void findTooLarge(const FormatDescription &description,
+                         ArrayRef<float> weights, const Planes &planes,
+                         int64_t firstRow, FirstProblem &problem) {
   ArrayRef<float> numbers =
       description.hasCodes() ? planes.scales : planes.values;
   size_t i = findNotFinite(numbers);
@@ -93,9 +94,9 @@ void findTooLarge(const FormatDescription &description, ArrayRef<float> weights,
 }
 
 /// Encodes rows of a weight as a format's storage.
-void encodeRows(const WeightSource &source, FormatAttrInterface format,
-                int64_t columns, int64_t firstRow, int64_t rows,
-                MutableArrayRef<char> storage, FirstProblem &problem) {
+static void encodeRows(const WeightSource &source, FormatAttrInterface format,
+                       int64_t columns, int64_t firstRow, int64_t rows,
+                       MutableArrayRef<char> storage, FirstProblem &problem) {
   std::vector<float> weights(rows * columns);
   source.readRows(firstRow, weights);
   if (size_t bad = findNotFinite(weights); bad < weights.size()) {
@@ -112,7 +113,7 @@ void encodeRows(const WeightSource &source, FormatAttrInterface format,
 }
 
 /// Whether the weight's bytes are the storage of the format already.
-bool isStoredAs(FormatAttrInterface format, WeightOp weight) {
+static bool isStoredAs(FormatAttrInterface format, WeightOp weight) {
   Type element = weight.getTensorType().getElementType();
   return !weight.getTransposed() && !element.isF64() &&
          getDenseFormat(element) == format;
@@ -120,11 +121,14 @@ bool isStoredAs(FormatAttrInterface format, WeightOp weight) {
 
 /// The format or the first of its fallbacks that can have so many columns; null
 /// if there is none.
-FormatAttrInterface fitFormat(FormatAttrInterface format, int64_t columns) {
+static FormatAttrInterface fitFormat(FormatAttrInterface format,
+                                     int64_t columns) {
   while (format && !format.checkColumns(columns).empty())
     format = format.getFallback();
   return format;
 }
+
+namespace {
 
 /// Regular expressions, of which any may match.
 struct Patterns {
@@ -165,6 +169,8 @@ private:
     WeightUses uses;
     FormatAttrInterface format;
     WeightAddress address;
+    /// Whether its bytes are new ones in the archive.
+    bool moved = false;
   };
 
   LogicalResult run(ModuleOp module);
@@ -224,7 +230,7 @@ QuantizeRtnPass::chooseWeights(ModuleOp module) {
           << ", not " << format << ": " << wanted->checkColumns(columns);
     }
     if (fitting)
-      jobs.push_back({std::move(uses), fitting, {}});
+      jobs.push_back({std::move(uses), fitting, {}, false});
   }
   return jobs;
 }
@@ -259,6 +265,7 @@ LogicalResult QuantizeRtnPass::encode(Job &job, WeightFiles &files,
     return failure();
   job.address.file = address.str();
   job.address.offset = *offset;
+  job.moved = true;
   return success();
 }
 
@@ -281,7 +288,6 @@ LogicalResult QuantizeRtnPass::encodeAll(ModuleOp module,
   auto address = (*files)->address(archive);
   if (!address)
     return emitError(module.getLoc()) << llvm::toString(address.takeError());
-  uint64_t lengthBefore = (*output)->size();
   int64_t total = 0;
   for (Job &job : jobs)
     total += job.uses.weight.getTensorType().getNumElements();
@@ -292,8 +298,8 @@ LogicalResult QuantizeRtnPass::encodeAll(ModuleOp module,
   for (Job &job : jobs)
     if (failed(encode(job, **files, **output, *address, meter)))
       return failure();
-  if ((*output)->size() == lengthBefore)
-    return success(); // all weights stay where they are
+  if (llvm::none_of(jobs, [](const Job &job) { return job.moved; }))
+    return success();
   if (llvm::Error error = (*output)->commit())
     return emitError(module.getLoc()) << llvm::toString(std::move(error));
   return success();

@@ -29,7 +29,7 @@ std::vector<WeightUses> lq::collectWeightUses(ModuleOp module) {
   for (auto weight : module.getOps<WeightOp>())
     all[weight.getSymName()].weight = weight;
   module.walk([&](GetOp get) {
-    auto found = all.find(get.getWeight());
+    auto *found = all.find(get.getWeight());
     if (found != all.end())
       addUses(found->second, get);
   });
