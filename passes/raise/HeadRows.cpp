@@ -82,6 +82,18 @@ void cutHeadRows(const Graph &graph, Roles &roles) {
   roles.tail = func.getArgument(index);
   roles.extents[roles.tail] = {1, Extent::symbol(kLogits), (*shape)[2]};
   hidden.replaceAllUsesWith(roles.tail);
+  // What the tail stands for is still needed.
+  terminator->insertOperands(terminator->getNumOperands(), hidden);
+}
+
+void restoreHeadRows(func::FuncOp graph, Roles &roles) {
+  if (!roles.tail)
+    return;
+  Operation *terminator = graph.getBody().front().getTerminator();
+  terminator->eraseOperand(terminator->getNumOperands() - 1);
+  roles.tail.replaceAllUsesWith(roles.hidden);
+  (void)graph.eraseArgument(cast<BlockArgument>(roles.tail).getArgNumber());
+  roles.hidden = roles.tail = Value();
 }
 
 } // namespace lq::raise

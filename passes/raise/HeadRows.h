@@ -14,6 +14,9 @@ namespace lq::raise {
 /// that was derived from it are out of date afterwards.
 void cutHeadRows(const Graph &graph, Roles &roles);
 
+/// Takes back what cutHeadRows() did to `graph`.
+void restoreHeadRows(mlir::func::FuncOp graph, Roles &roles);
+
 } // namespace lq::raise
 
 #endif // LQ_PASSES_RAISE_HEADROWS_H

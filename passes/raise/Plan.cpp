@@ -12,8 +12,11 @@ namespace lq::raise {
 
 /// Larger idioms come before those that they contain.
 static constexpr Matcher kMatchers[] = {
-    matchAttention, matchLayerNorm,  matchRmsNorm,   matchLinear,
-    matchGlu,       matchActivation, matchEmbedding,
+    matchAttention,  matchAttentionOperator,
+    matchLayerNorm,  matchRmsNorm,
+    matchLinear,     matchGlu,
+    matchActivation, matchEmbedding,
+    matchGuard,      matchTranspose,
 };
 
 Plan::Plan(const Graph &graph, int64_t context)
@@ -49,9 +52,11 @@ void Plan::coverNode(onnx::NodeOp node) {
                << match->idiom << " at " << node.describe() << "\n");
     for (Value input : match->inputs)
       need(input);
+    attentions += match->idiom == "attention";
     matches.try_emplace(node, std::move(*match));
     return;
   }
+  softmaxes += node.is("Softmax") || node.is("Attention");
   LLVM_DEBUG(llvm::dbgs() << "no idiom at " << node.describe() << "\n");
   for (Value input : node.getInputs())
     need(input);

@@ -22,8 +22,11 @@ public:
   /// Covers what `results` need.
   void cover(llvm::ArrayRef<mlir::Value> results);
 
-  /// Whether the model attends to later tokens as well.
-  bool isBidirectional() const { return bidirectional; }
+  /// Whether each token depends on itself and those before it alone, as far as
+  /// it is known: attention is causal, wherever there is one.
+  bool isCausal() const {
+    return !bidirectional && attentions > 0 && softmaxes == 0;
+  }
   /// How many positions the graph can tell apart at most, by the dimension
   /// that counts them (see MatchContext::limits).
   const llvm::StringMap<int64_t> &limits() const { return limitOf; }
@@ -41,6 +44,8 @@ private:
   int64_t context;
   RopeTables ropes;
   bool bidirectional = false;
+  /// Attentions recognised, and nodes that may be others.
+  unsigned attentions = 0, softmaxes = 0;
   llvm::StringMap<int64_t> limitOf;
   llvm::DenseSet<mlir::Operation *> needed;
   /// Inputs of the graph that no idiom explains.

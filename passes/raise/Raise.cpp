@@ -70,17 +70,6 @@ std::unique_ptr<Attempt> plan(func::FuncOp func, WeightFiles &files,
   return attempt;
 }
 
-/// Takes back what cutHeadRows did.
-void restore(func::FuncOp func, Attempt &attempt) {
-  attempt.plan.reset();
-  attempt.graph.reset();
-  if (!attempt.roles.tail)
-    return;
-  attempt.roles.tail.replaceAllUsesWith(attempt.roles.hidden);
-  (void)func.eraseArgument(
-      cast<BlockArgument>(attempt.roles.tail).getArgNumber());
-}
-
 /// The plan for the graph as the kind that it is, or that the user asked for.
 std::unique_ptr<Attempt> choosePlan(func::FuncOp func, WeightFiles &files,
                                     const Options &options) {
@@ -94,10 +83,12 @@ std::unique_ptr<Attempt> choosePlan(func::FuncOp func, WeightFiles &files,
     }
     if (roles) {
       auto attempt = plan(func, files, std::move(*roles), options.context);
-      if (!attempt->plan->isBidirectional() || attempt->roles.hasPast() ||
+      if (attempt->plan->isCausal() || attempt->roles.hasPast() ||
           options.kind == "generative")
         return attempt;
-      restore(func, *attempt);
+      attempt->plan.reset();
+      attempt->graph.reset();
+      restoreHeadRows(func, attempt->roles);
     }
   }
   return plan(func, files, tensorRoles(func), options.maxSequence);

@@ -6,7 +6,10 @@
 #include "passes/raise/match/Probe.h"
 #include "passes/raise/match/Rope.h"
 #include "passes/raise/match/Scores.h"
+#include "llvm/Support/Debug.h"
 #include <cmath>
+
+#define DEBUG_TYPE "lq-raise"
 
 using namespace mlir;
 
@@ -118,6 +121,49 @@ bool isDecoder(const MatchContext &context, const AttentionMatch &match) {
   return !context.bidirectional && joined == roles.hasPast();
 }
 
+/// A reason not to match, for --debug-only.
+std::nullopt_t refuse(onnx::NodeOp root, const char *reason) {
+  LLVM_DEBUG(llvm::dbgs() << "no attention at " << root.describe() << ": "
+                          << reason << "\n");
+  return std::nullopt;
+}
+
+/// The operands of an attention as the graph has them.
+struct Operands {
+  Value q, k, v;
+  Orientation keys = Orientation::Columns;
+};
+
+std::optional<AttentionMatch> assemble(const MatchContext &context,
+                                       onnx::NodeOp root,
+                                       const Operands &operands,
+                                       const Scores &scores) {
+  const Graph &graph = context.graph;
+  auto q = traceSource(context, operands.q, Orientation::Rows,
+                       /*rotates=*/true);
+  auto k = traceSource(context, operands.k, operands.keys, /*rotates=*/true);
+  auto v = traceSource(context, operands.v, Orientation::Rows,
+                       /*rotates=*/false);
+  if (!q || !k || !v)
+    return refuse(root, !q   ? "queries are not heads"
+                        : !k ? "keys are not heads"
+                             : "values are not heads");
+  if (q->joined || std::abs(v->scale - 1) > 1e-6 ||
+      k->heads.count != v->heads.count || q->heads.count % k->heads.count != 0)
+    return refuse(root, "heads do not fit each other");
+  AttentionMatch match{*q,
+                       *k,
+                       *v,
+                       scores,
+                       q->heads.count,
+                       k->heads.size,
+                       v->heads.size,
+                       root->getResult(0)};
+  if (graph.roles().isGenerative() && !isDecoder(context, match))
+    return refuse(root, "not causal, or its keys and values are not cached");
+  return match;
+}
+
 std::optional<AttentionMatch> findAttention(const MatchContext &context,
                                             onnx::NodeOp root) {
   const Graph &graph = context.graph;
@@ -129,28 +175,44 @@ std::optional<AttentionMatch> findAttention(const MatchContext &context,
   std::optional<Scores> scores =
       matchScores(graph, softmax.getInputs()[0], context.context);
   if (!scores)
-    return std::nullopt;
+    return refuse(root, "unknown nodes between product and softmax");
   onnx::NodeOp product = Graph::node(scores->product);
-  auto q = traceSource(context, product.getInputs()[0], Orientation::Rows,
-                       /*rotates=*/true);
-  auto k = traceSource(context, product.getInputs()[1], Orientation::Columns,
-                       /*rotates=*/true);
-  auto v = traceSource(context, root.getInputs()[1], Orientation::Rows,
-                       /*rotates=*/false);
-  if (!q || !k || !v || q->joined || std::abs(v->scale - 1) > 1e-6 ||
-      k->heads.count != v->heads.count || q->heads.count % k->heads.count != 0)
+  return assemble(context, root,
+                  {product.getInputs()[0], product.getInputs()[1],
+                   root.getInputs()[1], Orientation::Columns},
+                  *scores);
+}
+
+/// The Attention of opset 23 over [batch, heads, rows, size]. Past keys and
+/// values as operands of its own, score outputs and caps are not covered.
+std::optional<AttentionMatch> findAttentionOperator(const MatchContext &context,
+                                                    onnx::NodeOp root) {
+  const Graph &graph = context.graph;
+  if (!root.is("Attention"))
     return std::nullopt;
-  AttentionMatch match{*q,
-                       *k,
-                       *v,
-                       *scores,
-                       q->heads.count,
-                       k->heads.size,
-                       v->heads.size,
-                       root->getResult(0)};
-  if (graph.roles().isGenerative() && !isDecoder(context, match))
-    return std::nullopt;
-  return match;
+  Operands operands{root.getInputs()[0], root.getInputs()[1],
+                    root.getInputs()[2], Orientation::Rows};
+  auto q = graph.shapes().shapeOf(operands.q);
+  auto k = graph.shapes().shapeOf(operands.k);
+  if (!q || !k || q->size() != 4 || k->size() != 4 || !(*q)[3].isConstant() ||
+      Graph::input(root, 4) || Graph::input(root, 5) ||
+      root.getFloat("softcap", 0) != 0)
+    return refuse(root, "an operand or attribute is not covered");
+  for (OpResult result : root->getResults().drop_front())
+    if (!result.use_empty())
+      return refuse(root, "a further output is used");
+  double scale = root.getFloat("scale", 1 / std::sqrt((*q)[3].constant));
+  bool causal = root.getInt("is_causal", 0) != 0;
+  // The operator's own causal mask counts columns from the first row on, which
+  // is right only if there is no past.
+  if (causal && graph.roles().hasPast())
+    return refuse(root, "its causal mask disregards the past");
+  std::optional<Scores> scores =
+      operatorScores(graph, scale, Graph::input(root, 3), causal,
+                     {(*q)[0], (*q)[1], (*q)[2], (*k)[2]}, context.context);
+  if (!scores || (causal && !graph.roles().isGenerative()))
+    return refuse(root, "causal and masked at once");
+  return assemble(context, root, operands, *scores);
 }
 
 //===----------------------------------------------------------------------===//
@@ -169,11 +231,9 @@ Value emitCached(Emitter &emitter, const Source &source, Value heads,
 
 Value emitHeads(Emitter &emitter, const Source &source) {
   const Heads &heads = source.rotated ? source.rotated->from : source.heads;
-  Value value = emitter.get(heads.value);
-  if (!value)
-    return {};
-  value = emitter.toRowsFirst(value, heads.layout, heads.count, heads.size);
-  return source.rotated ? emitter.rotate(value, *source.rotated) : value;
+  Value value = emitter.getRowsFirst(heads);
+  return value && source.rotated ? emitter.rotate(value, *source.rotated)
+                                 : value;
 }
 
 LogicalResult emitAttention(Emitter &emitter, const AttentionMatch &match) {
@@ -199,24 +259,33 @@ LogicalResult emitAttention(Emitter &emitter, const AttentionMatch &match) {
       emitter.builder, emitter.location,
       RankedTensorType::get(shape, emitter.builder.getF32Type()), q, k, v, mask,
       past, emitter.builder.getF32FloatAttr(match.scale()));
-  emitter.bind(match.root, emitter.fromRowsFirst(out, HeadLayout::HeadsFirst));
+  emitter.bindRowsFirst(
+      {match.root, HeadLayout::HeadsFirst, match.queryHeads, match.valueSize},
+      out);
   return success();
 }
 
 } // namespace
 
+static Match asMatch(const AttentionMatch &found) {
+  Match match{
+      "attention",
+      {found.q.input(), found.k.input(), found.v.input()},
+      [found](Emitter &emitter) { return emitAttention(emitter, found); }};
+  llvm::append_range(match.inputs, maskInputs(found.scores));
+  return match;
+}
+
 std::optional<Match> matchAttention(const MatchContext &context,
                                     onnx::NodeOp root) {
-  std::optional<AttentionMatch> found = findAttention(context, root);
-  if (!found)
-    return std::nullopt;
-  Match match{"attention",
-              {found->q.input(), found->k.input(), found->v.input()},
-              [found = *found](Emitter &emitter) {
-                return emitAttention(emitter, found);
-              }};
-  llvm::append_range(match.inputs, maskInputs(found->scores));
-  return match;
+  auto found = findAttention(context, root);
+  return found ? std::optional(asMatch(*found)) : std::nullopt;
+}
+
+std::optional<Match> matchAttentionOperator(const MatchContext &context,
+                                            onnx::NodeOp root) {
+  auto found = findAttentionOperator(context, root);
+  return found ? std::optional(asMatch(*found)) : std::nullopt;
 }
 
 } // namespace lq::raise

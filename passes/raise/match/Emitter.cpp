@@ -164,39 +164,44 @@ Value Emitter::transpose(Value value, ArrayRef<int64_t> permutation) {
       ->getResult(0);
 }
 
-static constexpr int64_t kSwapRowsAndHeads[] = {0, 2, 1, 3};
+SmallVector<OpFoldResult> Emitter::sizesOf(Value value) {
+  SmallVector<OpFoldResult> sizes;
+  std::optional<SmallVector<Extent>> shape = graph.shapes().shapeOf(value);
+  for (const Extent &extent : *shape)
+    sizes.push_back(extent.isConstant()
+                        ? OpFoldResult(builder.getIndexAttr(extent.constant))
+                        : OpFoldResult(general.materialize(location, extent)));
+  return sizes;
+}
 
-Value Emitter::toRowsFirst(Value value, HeadLayout layout, int64_t heads,
-                           int64_t size) {
-  if (layout == HeadLayout::RowsFirst)
+static constexpr int64_t kSwapRowsAndHeads[] = {0, 2, 1, 3};
+static const ReassociationIndices kFlatHeads[] = {{0}, {1}, {2, 3}};
+
+Value Emitter::getRowsFirst(const Heads &heads) {
+  Value value = get(heads.value);
+  if (!value || heads.layout == HeadLayout::RowsFirst)
     return value;
-  if (layout == HeadLayout::HeadsFirst)
+  if (heads.layout == HeadLayout::HeadsFirst)
     return transpose(value, kSwapRowsAndHeads);
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(builder, location, value);
-  sizes.back() = builder.getIndexAttr(heads);
-  sizes.push_back(builder.getIndexAttr(size));
+  SmallVector<OpFoldResult> sizes = sizesOf(heads.value);
+  sizes.back() = builder.getIndexAttr(heads.count);
+  sizes.push_back(builder.getIndexAttr(heads.size));
   SmallVector<int64_t> shape(tensorType(value).getShape());
-  shape.back() = heads;
-  shape.push_back(size);
+  shape.back() = heads.count;
+  shape.push_back(heads.size);
   return tensor::ExpandShapeOp::create(
       builder, location,
       RankedTensorType::get(shape, tensorType(value).getElementType()), value,
-      SmallVector<ReassociationIndices>{{0}, {1}, {2, 3}}, sizes);
+      kFlatHeads, sizes);
 }
 
-Value Emitter::fromRowsFirst(Value value, HeadLayout layout) {
-  switch (layout) {
-  case HeadLayout::RowsFirst:
-    return value;
-  case HeadLayout::HeadsFirst:
-    return transpose(value, kSwapRowsAndHeads);
-  case HeadLayout::Flat:
-    return tensor::CollapseShapeOp::create(
-        builder, location, value,
-        SmallVector<ReassociationIndices>{{0}, {1}, {2, 3}});
-  }
-  llvm_unreachable("all layouts are handled");
+void Emitter::bindRowsFirst(const Heads &heads, Value value) {
+  if (heads.layout == HeadLayout::HeadsFirst)
+    value = transpose(value, kSwapRowsAndHeads);
+  else if (heads.layout == HeadLayout::Flat)
+    value = tensor::CollapseShapeOp::create(builder, location, value,
+                                            ArrayRef(kFlatHeads));
+  bind(heads.value, value);
 }
 
 Value Emitter::reshapeLeading(Value value, int64_t rank) {

@@ -10,16 +10,7 @@
 
 namespace lq::raise {
 
-/// How the heads of queries, keys or values lie in a tensor.
-enum class HeadLayout {
-  /// [batch, heads, rows, size]
-  HeadsFirst,
-  /// [batch, rows, heads, size], as the lq dialect has them
-  RowsFirst,
-  /// [batch, rows, heads * size]
-  Flat,
-};
-
+struct Heads;
 struct RotatedHeads;
 
 /// Builds the body of the raised `@main`. Values of the ONNX graph are bound
@@ -63,11 +54,10 @@ public:
 
   /// linalg.transpose, or what it would undo.
   mlir::Value transpose(mlir::Value value, llvm::ArrayRef<int64_t> permutation);
-  /// Heads of `value` as [batch, rows, heads, size].
-  mlir::Value toRowsFirst(mlir::Value value, HeadLayout layout, int64_t heads,
-                          int64_t size);
-  /// `value`, [batch, rows, heads, size], in another layout.
-  mlir::Value fromRowsFirst(mlir::Value value, HeadLayout layout);
+  /// The lowered form of heads, as [batch, rows, heads, size].
+  mlir::Value getRowsFirst(const Heads &heads);
+  /// Binds heads of the graph to `value`, [batch, rows, heads, size].
+  void bindRowsFirst(const Heads &heads, mlir::Value value);
   /// `value` with leading dimensions of 1 added or removed to have `rank`.
   mlir::Value reshapeLeading(mlir::Value value, int64_t rank);
   /// A function of the elements of tensors, broadcast as numpy does; `body`
@@ -86,6 +76,8 @@ public:
   mlir::Value append(mlir::Value key, mlir::Value heads, CacheRole role);
 
 private:
+  /// The sizes of a value of the graph.
+  llvm::SmallVector<mlir::OpFoldResult> sizesOf(mlir::Value value);
   mlir::Value getWeight(WeightOp weight);
   mlir::Value materializeSide(mlir::Value value);
 

@@ -10,7 +10,7 @@ using namespace mlir;
 namespace lq::raise {
 
 /// Steps without success after which a trace gives up.
-static constexpr unsigned kMaxMisses = 4;
+static constexpr unsigned kMaxMisses = 8;
 
 SmallVector<Heads> possibleHeads(const Graph &graph, Value value, int64_t size,
                                  const Extent &rows) {

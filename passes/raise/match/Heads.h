@@ -3,10 +3,19 @@
 #ifndef LQ_PASSES_RAISE_MATCH_HEADS_H
 #define LQ_PASSES_RAISE_MATCH_HEADS_H
 
-#include "passes/raise/match/Emitter.h"
 #include "passes/raise/match/Graph.h"
 
 namespace lq::raise {
+
+/// How heads lie in a tensor.
+enum class HeadLayout {
+  /// [batch, heads, rows, size]
+  HeadsFirst,
+  /// [batch, rows, heads, size], as the lq dialect has them
+  RowsFirst,
+  /// [batch, rows, heads * size]
+  Flat,
+};
 
 /// A tensor of heads: queries, keys or values.
 struct Heads {

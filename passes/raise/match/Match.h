@@ -43,6 +43,14 @@ using Matcher = std::optional<Match> (*)(const MatchContext &context,
 
 std::optional<Match> matchAttention(const MatchContext &context,
                                     onnx::NodeOp root);
+/// Attention of opset 23.
+std::optional<Match> matchAttentionOperator(const MatchContext &context,
+                                            onnx::NodeOp root);
+/// Where with a condition that is the same for all that the model can be given.
+std::optional<Match> matchGuard(const MatchContext &context, onnx::NodeOp root);
+/// Transposes, so that they cancel with those around attention.
+std::optional<Match> matchTranspose(const MatchContext &context,
+                                    onnx::NodeOp root);
 std::optional<Match> matchLayerNorm(const MatchContext &context,
                                     onnx::NodeOp root);
 std::optional<Match> matchRmsNorm(const MatchContext &context,

@@ -3,6 +3,7 @@
 #ifndef LQ_PASSES_RAISE_MATCH_ROPE_H
 #define LQ_PASSES_RAISE_MATCH_ROPE_H
 
+#include "dialects/lq/LqOps.h"
 #include "passes/raise/match/Heads.h"
 #include <deque>
 

@@ -186,6 +186,61 @@ std::optional<Scores> matchScores(const Graph &graph, Value softmaxInput,
   return scores;
 }
 
+/// The numbers that `mask` adds to scores of `shape`; empty if they depend on
+/// data.
+static std::vector<double> runOperatorMask(const Graph &graph, Value mask,
+                                           ArrayRef<int64_t> shape) {
+  Probe probe(graph);
+  std::vector<double> numbers = probe.run(mask);
+  std::optional<SmallVector<int64_t>> from = probe.shapeOf(mask);
+  if (numbers.empty() || !from || from->size() > shape.size())
+    return {};
+  bool keeps = graph.shapes().elementKindOf(mask) == ElementKind::Bool;
+  SmallVector<int64_t> strides = stridesOf(*from), sizes = stridesOf(shape);
+  std::vector<double> all(*elementCount(shape));
+  for (auto [i, number] : llvm::enumerate(all)) {
+    int64_t at = 0;
+    for (size_t axis = 0; axis < from->size(); ++axis) {
+      size_t to = shape.size() - from->size() + axis;
+      if ((*from)[axis] != 1)
+        at += i / sizes[to] % shape[to] * strides[axis];
+    }
+    number = !keeps             ? numbers[at]
+             : numbers[at] != 0 ? 0
+                                : -std::numeric_limits<double>::infinity();
+  }
+  return all;
+}
+
+std::optional<Scores> operatorScores(const Graph &graph, double scale,
+                                     Value mask, bool causal,
+                                     ArrayRef<Extent> shape, int64_t context) {
+  Scores scores;
+  scores.scale = scale;
+  scores.mask = causal ? MaskKind::Causal : MaskKind::None;
+  if (!mask)
+    return scores;
+  bool keeps = graph.shapes().elementKindOf(mask) == ElementKind::Bool;
+  scores.steps.push_back(
+      {keeps ? Scores::StepKind::Keep : Scores::StepKind::Add,
+       keeps ? -std::numeric_limits<float>::infinity() : 0,
+       skipExpand(graph, mask)});
+  Probe probe(graph);
+  SmallVector<int64_t> sizes;
+  for (const Extent &extent : shape)
+    sizes.push_back(probe.evaluate(extent).value_or(1));
+  std::vector<double> numbers = runOperatorMask(graph, mask, sizes);
+  MaskKind kind = numbers.empty() ? MaskKind::Tensor
+                                  : classifyMask(numbers, sizes, probe.past());
+  if (causal && kind != MaskKind::None)
+    return std::nullopt;
+  if (kind == MaskKind::Causal &&
+      (!graph.roles().isGenerative() || !isCausalFar(graph, scores, context)))
+    kind = MaskKind::Tensor;
+  scores.mask = causal ? MaskKind::Causal : kind;
+  return scores;
+}
+
 //===----------------------------------------------------------------------===//
 // Masks as tensors
 //===----------------------------------------------------------------------===//

@@ -42,6 +42,14 @@ struct Scores {
 std::optional<Scores> matchScores(const Graph &graph, mlir::Value softmaxInput,
                                   int64_t context);
 
+/// The scores of an attention operator: scale and, if it is not null, a mask:
+/// numbers that are added, or booleans that say what stays. `causal` is what
+/// the operator says itself. [batch, heads, rows, columns] are the dimensions.
+std::optional<Scores> operatorScores(const Graph &graph, double scale,
+                                     mlir::Value mask, bool causal,
+                                     llvm::ArrayRef<Extent> shape,
+                                     int64_t context);
+
 /// The values of the graph that emitMask() asks for.
 llvm::SmallVector<mlir::Value> maskInputs(const Scores &scores);
 
