@@ -243,7 +243,9 @@ private:
       builder.setInsertionPoint(sum);
     Value output = emptyRows(rows, spec.outputs, builder.getF32Type());
     LaunchOp product = launch(callee, inputs, {}, output, scratchBytes(spec, level));
-    Value result = fromRows(product.getResult(0), op.getX());
+    // Quantized activations have no tensor any more; what they quantize has.
+    auto quantize = op.getX().getDefiningOp<QuantizeRowsOp>();
+    Value result = fromRows(product.getResult(0), quantize ? quantize.getX() : op.getX());
     if (!sum) {
       op.replaceAllUsesWith(result);
       return success();

@@ -5,6 +5,7 @@
 #include "dialects/lq/LqOps.h"
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "runtime/Abi.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <cstddef>
@@ -110,6 +111,7 @@ private:
                                     numbers[extent.getDimensionAttr()], builder.getI64Type());
           replace(extent, arith::IndexCastOp::create(builder, loc, builder.getIndexType(), value));
         })
+        .Case([&](memref::ExpandShapeOp view) { convertExpand(view); })
         .Case([&](LaunchOp launch) {
           SmallVector<Value> operands(launch->getOperands());
           operands.append({scratch, thread, threads});
@@ -124,6 +126,42 @@ private:
           LLVM::CallOp::create(builder, loc, type, ValueRange{function, team});
           barrier.erase();
         });
+  }
+
+  /// A contiguous view with its sizes written out. Upstream derives the sizes of
+  /// an expansion from its source, which has no answer (and crashes) where two
+  /// dimensions of a group are dynamic.
+  void convertExpand(memref::ExpandShapeOp view) {
+    if (!view.getResultType().getLayout().isIdentity())
+      return;
+    SmallVector<OpFoldResult> sizes = view.getMixedOutputShape(), strides(sizes.size());
+    OpFoldResult stride = builder.getIndexAttr(1);
+    for (int64_t dim = sizes.size() - 1; dim >= 0; --dim) {
+      strides[dim] = stride;
+      if (dim == 0)
+        break;
+      std::optional<int64_t> known = getConstantIntValue(stride), size = getConstantIntValue(sizes[dim]);
+      if (known && size)
+        stride = builder.getIndexAttr(*known * *size);
+      else
+        stride = arith::MulIOp::create(builder, loc, asIndex(stride), asIndex(sizes[dim])).getResult();
+    }
+    auto strided = MemRefType::get(
+        view.getResultType().getShape(), view.getResultType().getElementType(),
+        StridedLayoutAttr::get(builder.getContext(), 0, staticStrides(strides)));
+    Value cast = memref::ReinterpretCastOp::create(builder, loc, strided, view.getSrc(),
+                                                   builder.getIndexAttr(0), sizes, strides);
+    replace(view, memref::CastOp::create(builder, loc, view.getResultType(), cast));
+  }
+
+  Value asIndex(OpFoldResult value) {
+    return getValueOrCreateConstantIndexOp(builder, loc, value);
+  }
+
+  static SmallVector<int64_t> staticStrides(ArrayRef<OpFoldResult> strides) {
+    return llvm::map_to_vector(strides, [](OpFoldResult stride) {
+      return getConstantIntValue(stride).value_or(ShapedType::kDynamic);
+    });
   }
 
   void replace(Operation *op, Value value) {

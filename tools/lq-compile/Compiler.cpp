@@ -38,7 +38,8 @@ LogicalResult Compiler::run() {
     return fail(llvm::toString(folder.takeError()));
   work = std::move(*folder);
   LogicalResult result = failure();
-  if (succeeded(readTokenizer()) && succeeded(import()) && succeeded(transform()))
+  if (succeeded(readTokenizer()) && succeeded(import()) &&
+      succeeded(transform()))
     result = write();
   module = nullptr;
   work = nullptr;
@@ -86,9 +87,12 @@ LogicalResult Compiler::import() {
   return save("import");
 }
 
-void Compiler::buildPipeline(OpPassManager &passes, const CompileOptions &options,
+void Compiler::buildPipeline(OpPassManager &passes,
+                             const CompileOptions &options,
                              llvm::StringRef archiveFolder) {
-  auto archive = [&](StringRef name) { return (archiveFolder + "/" + name).str(); };
+  auto archive = [&](StringRef name) {
+    return (archiveFolder + "/" + name).str();
+  };
   LqRaisePassOptions raise;
   raise.archive = archive("raise.weights");
   if (options.context)
@@ -105,7 +109,8 @@ void Compiler::buildPipeline(OpPassManager &passes, const CompileOptions &option
     QuantizeRtnOptions quantize;
     quantize.format = options.format;
     quantize.archive = archive("quantize.weights");
-    passes.addPass(createQuantizeRtn(quantize, options.quiet ? ProgressCallback() : printProgress()));
+    passes.addPass(createQuantizeRtn(
+        quantize, options.quiet ? ProgressCallback() : printProgress()));
   }
   CacheTypeOptions cache;
   cache.type = options.cacheType;
@@ -116,8 +121,9 @@ void Compiler::buildPipeline(OpPassManager &passes, const CompileOptions &option
 }
 
 LogicalResult Compiler::transform() {
-  report(options.format.empty() ? llvm::Twine("raise, pack")
-                                : "raise, quantize to " + options.format + ", pack");
+  report(options.format.empty()
+             ? llvm::Twine("raise, pack")
+             : "raise, quantize to " + options.format + ", pack");
   PassManager passes(&context);
   buildPipeline(passes, options, work->path());
   if (failed(passes.run(*module)))
@@ -142,7 +148,8 @@ LogicalResult Compiler::write() {
   artifact.name = options.name;
   artifact.producer = "lq " LQ_VERSION;
   artifact.tokenizer = tokenizer ? &*tokenizer : nullptr;
-  if (llvm::Error error = writeArtifact(*module, **files, code, artifact, options.output))
+  if (llvm::Error error =
+          writeArtifact(*module, **files, code, artifact, options.output))
     return fail(llvm::toString(std::move(error)));
   return success();
 }
@@ -150,7 +157,8 @@ LogicalResult Compiler::write() {
 LogicalResult Compiler::save(llvm::StringRef stage) {
   if (options.saveStages.empty())
     return success();
-  if (std::error_code error = llvm::sys::fs::create_directories(options.saveStages))
+  if (std::error_code error =
+          llvm::sys::fs::create_directories(options.saveStages))
     return fail("cannot make " + options.saveStages + ": " + error.message());
   std::string path = options.saveStages + "/" + stage.str() + ".mlir";
   std::error_code error;

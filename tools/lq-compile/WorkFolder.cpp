@@ -5,9 +5,9 @@
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <csignal>
 #include <cstring>
 #include <mutex>
 #include <thread>
@@ -29,8 +29,9 @@ Expected<std::unique_ptr<WorkFolder>> WorkFolder::create(StringRef output) {
   SmallString<256> model(parent);
   sys::path::append(model, "." + sys::path::filename(output) + ".parts-XXXXXX");
   if (!::mkdtemp(model.data()))
-    return createStringError("cannot write in %s: %s; choose another place with -o",
-                             parent.c_str(), std::strerror(errno));
+    return createStringError(
+        "cannot write in %s: %s; choose another place with -o", parent.c_str(),
+        std::strerror(errno));
   std::string folder(model.c_str());
   if (std::error_code error = sys::fs::make_absolute(model); !error)
     folder = model.c_str();
@@ -63,7 +64,8 @@ void lq::handleStopSignals() {
     std::lock_guard lock(currentMutex);
     if (!currentFolder.empty())
       sys::fs::remove_directories(currentFolder);
-    std::fputs("\nlq-compile: error: interrupted; nothing was written\n", stderr);
+    std::fputs("\nlq-compile: error: interrupted; nothing was written\n",
+               stderr);
     _exit(128 + signal);
   }).detach();
 }

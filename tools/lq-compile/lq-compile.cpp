@@ -17,45 +17,56 @@ namespace cl = llvm::cl;
 static cl::OptionCategory category("lq-compile options");
 
 static cl::opt<std::string> input(cl::Positional, cl::Required,
-                                  cl::desc("<model folder or .onnx file>"), cl::cat(category));
-static cl::opt<std::string> output("o", cl::desc("The artifact to write (default: model.lq)"),
-                                   cl::value_desc("file"), cl::init("model.lq"),
-                                   cl::cat(category));
-static cl::opt<std::string> quantize("quantize",
-                                     cl::desc("Weight format; 'help' lists them (default: as in "
-                                              "the model)"),
-                                     cl::value_desc("format"), cl::cat(category));
+                                  cl::desc("<model folder or .onnx file>"),
+                                  cl::cat(category));
+static cl::opt<std::string>
+    output("o", cl::desc("The artifact to write (default: model.lq)"),
+           cl::value_desc("file"), cl::init("model.lq"), cl::cat(category));
+static cl::opt<std::string>
+    quantize("quantize",
+             cl::desc("Weight format; 'help' lists them (default: as in "
+                      "the model)"),
+             cl::value_desc("format"), cl::cat(category));
 static cl::list<std::string>
     targets("target",
-            cl::desc("What to generate code for: 'host', 'x86-64' (every level), or levels by "
+            cl::desc("What to generate code for: 'host', 'x86-64' (every "
+                     "level), or levels by "
                      "name; several with commas (default: x86-64)"),
             cl::value_desc("targets"), cl::CommaSeparated, cl::cat(category));
-static cl::opt<std::string> cacheType("kv",
-                                      cl::desc("Element type of the key/value cache: auto (f16 "
-                                               "where weights are quantized), f16, f32"),
-                                      cl::init("auto"), cl::value_desc("type"),
-                                      cl::cat(category));
-static cl::opt<int64_t> contextLength("context",
-                                      cl::desc("Most positions a session can have (default: the "
-                                               "model's, at most 2048)"),
-                                      cl::init(0), cl::cat(category));
-static cl::opt<int64_t> maxSequence("max-sequence",
-                                    cl::desc("Most tokens of one prefill call (default: 512)"),
-                                    cl::init(0), cl::cat(category));
-static cl::opt<int64_t> maxBatch("max-batch",
-                                 cl::desc("Most rows of a batch, for models that are not "
-                                          "generative (default: 1)"),
-                                 cl::init(0), cl::cat(category));
-static cl::opt<std::string> name("name", cl::desc("Name of the model in the artifact (default: "
-                                                  "that of the folder or file)"),
-                                 cl::cat(category));
-static cl::opt<std::string> saveStages("save-stages",
-                                       cl::desc("Leave the IR of each stage in this folder"),
-                                       cl::value_desc("folder"), cl::cat(category));
-static cl::opt<bool> printPipeline("print-pipeline",
-                                   cl::desc("Print the passes as an lq-opt pipeline and stop"),
-                                   cl::cat(category));
-static cl::opt<bool> quiet("quiet", cl::desc("Report errors only"), cl::cat(category));
+static cl::opt<std::string>
+    cacheType("kv",
+              cl::desc("Element type of the key/value cache: auto (f16 "
+                       "where weights are quantized), f16, f32"),
+              cl::init("auto"), cl::value_desc("type"), cl::cat(category));
+static cl::opt<int64_t>
+    contextLength("context",
+                  cl::desc("Most positions a session can have (default: the "
+                           "model's, at most 2048)"),
+                  cl::init(0), cl::cat(category));
+static cl::opt<int64_t>
+    maxSequence("max-sequence",
+                cl::desc("Most tokens of one prefill call (default: 512)"),
+                cl::init(0), cl::cat(category));
+static cl::opt<int64_t>
+    maxBatch("max-batch",
+             cl::desc("Most rows of a batch, for models that are not "
+                      "generative (default: 1)"),
+             cl::init(0), cl::cat(category));
+static cl::opt<std::string>
+    name("name",
+         cl::desc("Name of the model in the artifact (default: "
+                  "that of the folder or file)"),
+         cl::cat(category));
+static cl::opt<std::string>
+    saveStages("save-stages",
+               cl::desc("Leave the IR of each stage in this folder"),
+               cl::value_desc("folder"), cl::cat(category));
+static cl::opt<bool>
+    printPipeline("print-pipeline",
+                  cl::desc("Print the passes as an lq-opt pipeline and stop"),
+                  cl::cat(category));
+static cl::opt<bool> quiet("quiet", cl::desc("Report errors only"),
+                           cl::cat(category));
 
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "lq-compile: error: " << message << "\n";
@@ -70,14 +81,17 @@ static std::string defaultName(llvm::StringRef path) {
   llvm::StringRef last(absolute);
   if (llvm::sys::path::filename(last) == "model.onnx")
     last = llvm::sys::path::parent_path(last);
-  return llvm::sys::fs::is_directory(path) ? llvm::sys::path::filename(last).str()
-                                           : llvm::sys::path::stem(last).str();
+  return llvm::sys::fs::is_directory(path)
+             ? llvm::sys::path::filename(last).str()
+             : llvm::sys::path::stem(last).str();
 }
 
 /// The levels that the --target texts name, best first; empty after an error.
 static llvm::SmallVector<const cpu::CpuLevel *> chooseLevels() {
   llvm::SmallVector<const cpu::CpuLevel *> chosen;
-  auto isNamed = [&](llvm::StringRef name) { return llvm::is_contained(targets, name); };
+  auto isNamed = [&](llvm::StringRef name) {
+    return llvm::is_contained(targets, name);
+  };
   bool all = targets.empty() || isNamed("x86-64");
   bool host = isNamed("host");
   for (const cpu::CpuLevel &level : cpu::CpuLevel::all()) {
@@ -94,8 +108,11 @@ static llvm::SmallVector<const cpu::CpuLevel *> chooseLevels() {
     std::string known = "host, x86-64";
     for (const cpu::CpuLevel &level : cpu::CpuLevel::all())
       known += ", " + level.name;
-    fail(target == "host" ? "no level of code that lq generates runs on this machine; known targets: " + known
-                          : "unknown target '" + target + "'; expected one of " + known);
+    fail(target == "host"
+             ? "no level of code that lq generates runs on this machine; known "
+               "targets: " +
+                   known
+             : "unknown target '" + target + "'; expected one of " + known);
     return {};
   }
   return chosen;
@@ -110,11 +127,12 @@ static int listFormatNames(mlir::MLIRContext &context) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv,
-                              "Compiles an ONNX language model to one file that lq-run runs.\n");
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "Compiles an ONNX language model to one file that lq-run runs.\n");
   handleStopSignals();
   mlir::DialectRegistry registry;
-  registerAllDialects(registry);
+  lq::registerAllDialects(registry);
   cpu::registerLowering(registry);
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
@@ -139,7 +157,8 @@ int main(int argc, char **argv) {
     std::string known;
     for (FormatAttrInterface format : listFormats(context))
       known += " " + format.getFormatName().str();
-    return fail("unknown format '" + options.format + "'; expected one of" + known);
+    return fail("unknown format '" + options.format + "'; expected one of" +
+                known);
   }
   if (printPipeline) {
     mlir::PassManager passes(&context);
