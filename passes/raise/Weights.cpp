@@ -17,10 +17,14 @@ struct Stored {
 };
 
 onnx::InitializerOp initializerOf(Value value) {
-  auto get = value.getDefiningOp<onnx::GetOp>();
-  return get ? SymbolTable::lookupNearestSymbolFrom<onnx::InitializerOp>(
-                   get, get.getInitializerAttr())
-             : onnx::InitializerOp();
+  FlatSymbolRefAttr symbol;
+  if (auto get = value.getDefiningOp<onnx::GetOp>())
+    symbol = get.getInitializerAttr();
+  else if (onnx::NodeOp node = Graph::node(value, "Constant"))
+    symbol = node.getNodeAttr<FlatSymbolRefAttr>("value");
+  return symbol ? SymbolTable::lookupNearestSymbolFrom<onnx::InitializerOp>(
+                      value.getDefiningOp(), symbol)
+                : onnx::InitializerOp();
 }
 
 std::optional<Stored> findStored(const Graph &graph, Value constant) {
@@ -152,7 +156,7 @@ WeightOp Weights::matrix(Location location, Value constant, bool transposed) {
 
 WeightOp Weights::addMatrix(Location location, Value constant,
                             ArrayRef<int64_t> shape, bool transposed) {
-  std::vector<float> numbers = evaluate(constant);
+  std::vector<float> numbers = evaluateFloats(constant);
   if (numbers.empty()) {
     emitError(location) << "cannot evaluate the constant matrix of this node";
     return {};
@@ -181,7 +185,7 @@ WeightOp Weights::vector(Location location, Value constant, int64_t size) {
                       {stored->initializer.getFile()->str(),
                        static_cast<int64_t>(*stored->initializer.getOffset())},
                       /*transposed=*/false);
-  std::vector<float> numbers = evaluate(constant);
+  std::vector<float> numbers = evaluateFloats(constant);
   if (numbers.size() == 1)
     numbers.assign(size, numbers[0]);
   if (static_cast<int64_t>(numbers.size()) != size) {
@@ -202,18 +206,19 @@ WeightOp Weights::tensor(Location location, Value constant) {
                            {initializer.getFile()->str(),
                             static_cast<int64_t>(*initializer.getOffset())},
                            /*transposed=*/false);
-  std::vector<float> numbers = evaluate(constant);
-  std::optional<SmallVector<int64_t>> shape =
-      graph.shapes().staticShapeOf(constant);
-  if (numbers.empty() || !shape ||
-      !isFloat(graph.shapes().elementKindOf(constant))) {
+  std::optional<HostTensor> numbers = evaluate(constant);
+  Type elementType =
+      numbers ? lq::signlessType(numbers->kind, module.getContext()) : Type();
+  if (!elementType) {
     emitError(location) << "cannot evaluate a constant that this node needs";
     return {};
   }
-  return weight = add(location, nameOf(constant, "constant"), *shape, numbers);
+  return weight = addBytes(location, nameOf(constant, "constant"),
+                           RankedTensorType::get(numbers->shape, elementType),
+                           numbers->toBytes());
 }
 
-std::vector<float> Weights::evaluate(Value constant) {
+std::optional<HostTensor> Weights::evaluate(Value constant) {
   EvaluatorOptions options;
   options.maxElements = options.maxInitializerElements =
       std::numeric_limits<int64_t>::max();
@@ -221,12 +226,16 @@ std::vector<float> Weights::evaluate(Value constant) {
   Evaluator evaluator(graph.shapes().graph(), &files, graph.shapes().inputs(),
                       none, options);
   const HostTensor *tensor = evaluator.get(constant);
-  std::vector<float> numbers;
   if (!tensor || !tensor->hasData)
-    return numbers;
-  numbers.resize(tensor->size());
-  for (int64_t i = 0, e = tensor->size(); i < e; ++i)
-    numbers[i] = static_cast<float>(tensor->number(i));
+    return std::nullopt;
+  return *tensor;
+}
+
+std::vector<float> Weights::evaluateFloats(Value constant) {
+  std::vector<float> numbers;
+  if (std::optional<HostTensor> tensor = evaluate(constant))
+    for (int64_t i = 0, e = tensor->size(); i < e; ++i)
+      numbers.push_back(static_cast<float>(tensor->number(i)));
   return numbers;
 }
 
@@ -283,6 +292,15 @@ void Weights::noteTable(WeightOp table) {
 
 WeightOp Weights::add(Location location, StringRef name,
                       ArrayRef<int64_t> shape, ArrayRef<float> numbers) {
+  return addBytes(
+      location, name,
+      RankedTensorType::get(shape, Float32Type::get(module.getContext())),
+      ArrayRef(reinterpret_cast<const char *>(numbers.data()),
+               numbers.size() * sizeof(float)));
+}
+
+WeightOp Weights::addBytes(Location location, StringRef name,
+                           RankedTensorType type, ArrayRef<char> bytes) {
   auto fail = [&](llvm::Error error) {
     emitError(location) << llvm::toString(std::move(error));
     return WeightOp();
@@ -295,18 +313,14 @@ WeightOp Weights::add(Location location, StringRef name,
     if (llvm::Error error = files.attach(*archive))
       return fail(std::move(error));
   }
-  auto offset =
-      archive->add(ArrayRef(reinterpret_cast<const char *>(numbers.data()),
-                            numbers.size() * sizeof(float)));
+  auto offset = archive->add(bytes);
   if (!offset)
     return fail(offset.takeError());
   auto file = files.address(archivePath);
   if (!file)
     return fail(file.takeError());
-  return create(
-      location, name,
-      RankedTensorType::get(shape, Float32Type::get(module.getContext())),
-      {*file, static_cast<int64_t>(*offset)}, /*transposed=*/false);
+  return create(location, name, type, {*file, static_cast<int64_t>(*offset)},
+                /*transposed=*/false);
 }
 
 LogicalResult Weights::commit(Location location) {

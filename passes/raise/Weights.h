@@ -58,7 +58,10 @@ private:
   /// A name for a constant: its own, or that of the node that uses it.
   std::string nameOf(mlir::Value constant, llvm::StringRef role) const;
   /// The numbers of a constant; empty if they cannot be told.
-  std::vector<float> evaluate(mlir::Value constant);
+  std::vector<float> evaluateFloats(mlir::Value constant);
+  std::optional<HostTensor> evaluate(mlir::Value constant);
+  WeightOp addBytes(mlir::Location location, llvm::StringRef name,
+                    mlir::RankedTensorType type, llvm::ArrayRef<char> bytes);
   WeightOp findTied(mlir::RankedTensorType type, const Address &address,
                     bool transposed);
 

@@ -13,11 +13,6 @@ using namespace mlir;
 namespace lq::eval {
 namespace {
 
-bool sameShape(NodeEvaluation &e) {
-  e.make(0, e.in(0).kind, e.in(0).shape, false);
-  return true;
-}
-
 /// Attention of ai.onnx: Q, K, V [B, S, heads * size] or [B, heads, S, size],
 /// mask, past keys and values [B, G, P, size].
 bool attention(NodeEvaluation &e) {
@@ -245,8 +240,6 @@ bool dynamicQuantizeLinear(NodeEvaluation &e) {
 
 void addFusedKernels(KernelTable &table) {
   table["Attention"] = {attention, 3};
-  table["RotaryEmbedding"] = sameShape;
-  table["com.microsoft.RotaryEmbedding"] = sameShape;
   table["com.microsoft.GroupQueryAttention"] = groupQueryAttention;
   table["com.microsoft.MultiHeadAttention"] = multiHeadAttention;
   table["com.microsoft.Attention"] = {packedAttention, 2};

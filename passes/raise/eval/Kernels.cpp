@@ -124,6 +124,7 @@ static KernelTable makeTable() {
   addProductKernels(table);
   addNormalizationKernels(table);
   addFusedKernels(table);
+  addRotaryKernels(table);
   return table;
 }
 

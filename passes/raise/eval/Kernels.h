@@ -86,6 +86,7 @@ void addReductionKernels(KernelTable &table);
 void addProductKernels(KernelTable &table);
 void addNormalizationKernels(KernelTable &table);
 void addFusedKernels(KernelTable &table);
+void addRotaryKernels(KernelTable &table);
 
 /// The kernel of a node's operator; `run` is null if there is none.
 Kernel kernelOf(onnx::NodeOp node);

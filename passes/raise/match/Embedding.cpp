@@ -17,16 +17,15 @@ struct EmbeddingMatch {
   int64_t offset = 0;
 };
 
-/// Ids that are past .. past + sequence - 1 plus a constant (learned
-/// positions); OPT starts its table at 2, RoBERTa after the padding token.
+/// Ids that are the rows' positions plus a constant (learned positions); OPT
+/// starts its table at 2, RoBERTa after the padding token.
 bool findOffset(const Graph &graph, EmbeddingMatch &match) {
-  if (!graph.roles().isGenerative() || graph.isData(match.ids))
+  if (graph.isData(match.ids))
     return false;
   Probe probe(graph);
   std::optional<SmallVector<Extent>> shape = graph.shapes().shapeOf(match.ids);
   std::vector<double> ids = probe.run(match.ids);
-  if (!shape || shape->empty() || ids.empty() ||
-      shape->back() != Extent::symbol(kSequence) ||
+  if (!shape || shape->empty() || ids.empty() || shape->back().terms.empty() ||
       probe.evaluate(shape->back()) != static_cast<int64_t>(ids.size()))
     return false;
   match.offset = static_cast<int64_t>(ids[0]) - probe.past();
@@ -68,7 +67,8 @@ void noteLimit(const MatchContext &context, const EmbeddingMatch &match) {
 }
 
 Value emitPositions(Emitter &emitter, const EmbeddingMatch &match) {
-  Value row = emitter.positions();
+  Value row =
+      emitter.positions(emitter.graph.shapes().shapeOf(match.ids)->back());
   if (match.offset != 0) {
     Value offset = arith::ConstantOp::create(
         emitter.builder, emitter.location,

@@ -50,7 +50,7 @@ Value Emitter::get(Value value) {
 Value Emitter::materializeSide(Value value) {
   RankedTensorType type = general.typeOf(value);
   if (value == graph.roles().positions) {
-    Value row = positions();
+    Value row = positions(Extent::symbol(kSequence));
     if (type.getElementType() == builder.getI64Type())
       return row;
     return elementwise(row, [&](OpBuilder &b, ValueRange x) {
@@ -93,8 +93,12 @@ Value Emitter::extent(StringRef name) {
   return general.materialize(location, Extent::symbol(name));
 }
 
-Value Emitter::positions() {
-  Value rows = extent(kSequence), first = past();
+Value Emitter::positions(const Extent &count) {
+  Value rows = general.materialize(location, count);
+  Value first =
+      graph.roles().isGenerative()
+          ? past()
+          : Value(arith::ConstantIndexOp::create(builder, location, 0));
   Type i64 = builder.getI64Type();
   Value empty = tensor::EmptyOp::create(
       builder, location, ArrayRef<OpFoldResult>{builder.getIndexAttr(1), rows},
@@ -293,7 +297,8 @@ Value Emitter::elementwise(
     Block &block = scratch.emplaceBlock();
     for (Value operand : operands)
       block.addArgument(tensorType(operand).getElementType(), location);
-    OpBuilder inner = OpBuilder::atBlockBegin(&block);
+    OpBuilder inner(builder.getContext());
+    inner.setInsertionPointToStart(&block);
     elementType = body(inner, block.getArguments()).getType();
   }
   Value empty =

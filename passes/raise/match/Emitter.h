@@ -40,8 +40,9 @@ public:
   mlir::Value extent(llvm::StringRef name);
   /// Tokens before the first row of this call.
   mlir::Value past() { return extent(kPast); }
-  /// Positions of the rows, past .. past + sequence - 1: tensor<1x?xi64>.
-  mlir::Value positions();
+  /// Positions of `count` rows, from past (in a generative model) or 0 on:
+  /// tensor<1x?xi64>.
+  mlir::Value positions(const Extent &count);
 
   // Constants as lq ops take them; null after an error that was reported.
 
