@@ -54,7 +54,7 @@ std::optional<EmbeddingMatch> findEmbedding(const Graph &graph,
 /// A table of learned positions bounds the dimension that counts them.
 void noteLimit(const MatchContext &context, const EmbeddingMatch &match) {
   auto shape = context.graph.shapes().shapeOf(match.ids);
-  if (context.graph.isData(match.ids) || !shape || shape->empty())
+  if (!match.positional || !shape || shape->empty())
     return;
   const Extent &count = shape->back();
   if (count.terms.empty() ||

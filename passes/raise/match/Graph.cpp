@@ -18,13 +18,27 @@ static llvm::DenseSet<Value> sidesOf(const Roles &roles) {
   return sides;
 }
 
+/// Whether a node multiplies data by a constant, or selects rows of one.
+static bool usesWeight(const Graph &graph, onnx::NodeOp node) {
+  bool product = node.is("MatMul") || node.is("Gemm") || node.is("Gather");
+  return product && graph.isData(node->getResult(0)) &&
+         llvm::any_of(node.getInputs(), [&](Value input) {
+           return graph.isConstant(input) && graph.rank(input) == 2;
+         });
+}
+
 Graph::Graph(const Roles &roles, const FittedShapes &shapes)
     : modelRoles(roles), fitted(shapes),
       dependence(shapes.graph(), sidesOf(roles)) {
   func::FuncOp func = shapes.graph();
   int64_t next = 0;
-  for (Operation &op : func.getBody().front())
+  for (Operation &op : func.getBody().front()) {
     orders[&op] = next++;
+    auto node = dyn_cast<onnx::NodeOp>(op);
+    if (node && usesWeight(*this, node))
+      if (auto shape = shapes.shapeOf(node->getResult(0)))
+        weightedValues.emplace_back(node->getResult(0), *shape);
+  }
 }
 
 onnx::NodeOp Graph::node(Value value, StringRef op) {

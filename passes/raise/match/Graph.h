@@ -72,11 +72,21 @@ public:
   std::optional<mlir::Value>
   source(mlir::Value value, llvm::function_ref<bool(onnx::NodeOp)> allow) const;
 
+  /// Results of products and lookups with weights, and their dimensions.
+  /// Whoever evaluates a piece of the graph gives them no contents, so that a
+  /// question about a shape somewhere does not read the weights of all layers
+  /// before.
+  llvm::ArrayRef<std::pair<mlir::Value, llvm::SmallVector<Extent>>>
+  weighted() const {
+    return weightedValues;
+  }
+
 private:
   const Roles &modelRoles;
   const FittedShapes &fitted;
   DependenceAnalysis dependence;
   llvm::DenseMap<mlir::Operation *, int64_t> orders;
+  std::vector<std::pair<mlir::Value, llvm::SmallVector<Extent>>> weightedValues;
 };
 
 /// Whether a node computes each element from the elements at the same place

@@ -24,10 +24,13 @@ Probe::Probe(const Graph &graph) : graph(graph) {
 
 std::optional<SmallVector<int64_t>> Probe::shapeOf(Value value) const {
   std::optional<SmallVector<Extent>> extents = graph.shapes().shapeOf(value);
-  if (!extents)
-    return std::nullopt;
+  return extents ? evaluate(*extents) : std::nullopt;
+}
+
+std::optional<SmallVector<int64_t>>
+Probe::evaluate(ArrayRef<Extent> extents) const {
   SmallVector<int64_t> shape;
-  for (const Extent &extent : *extents) {
+  for (const Extent &extent : extents) {
     std::optional<int64_t> size = extent.evaluate(dimensions);
     if (!size)
       return std::nullopt;
@@ -71,6 +74,10 @@ std::vector<double> Probe::run(Value value, WeightFiles *weights) const {
     options.maxElements = std::max(options.maxElements, 4 * tensor.size());
   Evaluator evaluator(graph.shapes().graph(), weights, graph.shapes().inputs(),
                       dimensions, options);
+  for (const auto &[value, extents] : graph.weighted())
+    if (std::optional<SmallVector<int64_t>> shape = evaluate(extents))
+      evaluator.override(value,
+                         HostTensor::withoutData(ElementKind::F32, *shape));
   addSides(evaluator);
   for (const auto &[replaced, tensor] : replacements)
     evaluator.override(replaced, tensor);

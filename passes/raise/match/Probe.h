@@ -32,6 +32,8 @@ public:
   std::optional<int64_t> evaluate(const Extent &extent) const {
     return extent.evaluate(dimensions);
   }
+  std::optional<llvm::SmallVector<int64_t>>
+  evaluate(llvm::ArrayRef<Extent> extents) const;
 
   /// Replaces `value`; its size must be that of its shape here.
   void replace(mlir::Value value, llvm::ArrayRef<double> numbers);
