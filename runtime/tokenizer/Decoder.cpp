@@ -309,19 +309,66 @@ Error Decoder::addReplace(const Json &description, const std::string &where) {
   return Error::success();
 }
 
+void Decoder::addStrip(JsonFields &fields) {
+  StripOptions options{fields.character("content"),
+                       static_cast<size_t>(fields.natural("start")),
+                       static_cast<size_t>(fields.natural("stop"))};
+  if (fused)
+    factories.push_back(factoryOf<FusedStripStage>(options));
+  else
+    factories.push_back(perToken([options](std::string token, bool) {
+      return stripToken(token, options);
+    }));
+}
+
+Error Decoder::addMetaspace(const Json &description, const std::string &where) {
+  Expected<Metaspace> options = readMetaspace(description, where);
+  if (!options)
+    return options.takeError();
+  bool drops = options->scheme != Metaspace::Scheme::Never;
+  // A fused token is the first one in all its parts.
+  factories.push_back(
+      perToken([mark = options->replacement, drops,
+                isOnly = fused](std::string token, bool isFirst) {
+        return unmark(token, mark, drops && (isFirst || isOnly));
+      }));
+  return Error::success();
+}
+
+void Decoder::addWordPiece(JsonFields &fields) {
+  std::string prefix = fields.string("prefix");
+  bool cleans = fields.boolean("cleanup");
+  addWhole(perToken([prefix, cleans](std::string token, bool isFirst) {
+    if (!isFirst && token.starts_with(prefix))
+      token.erase(0, prefix.size());
+    else if (!isFirst)
+      token.insert(0, " ");
+    return cleans ? cleanUp(std::move(token)) : token;
+  }));
+}
+
+Error Decoder::addSequence(JsonFields &fields) {
+  const Json &list = fields.array("decoders");
+  for (size_t i = 0; i < list.size(); ++i)
+    if (Error error = add(list[i], fields.pathOf("decoders") + "[" +
+                                       std::to_string(i) + "]"))
+      return error;
+  return fields.takeError();
+}
+
 Error Decoder::add(const Json &description, const std::string &where) {
   Expected<std::string> typeName = componentType(description, where);
   if (!typeName)
     return typeName.takeError();
   const std::string &type = *typeName;
   JsonFields fields(description, where);
-  if (type == "Sequence") {
-    const Json &list = fields.array("decoders");
-    for (size_t i = 0; i < list.size(); ++i)
-      if (Error error =
-              add(list[i], where + ".decoders[" + std::to_string(i) + "]"))
-        return error;
-  } else if (type == "ByteLevel") {
+  if (type == "Sequence")
+    return addSequence(fields);
+  if (type == "Replace")
+    return addReplace(description, where);
+  if (type == "Metaspace")
+    return addMetaspace(description, where);
+  if (type == "ByteLevel") {
     addWhole(factoryOf<ByteLevelStage>());
     fused = true;
   } else if (type == "Fuse") {
@@ -331,39 +378,10 @@ Error Decoder::add(const Json &description, const std::string &where) {
     addWhole(factoryOf<ByteFallbackStage>());
   } else if (type == "BPEDecoder") {
     addWhole(factoryOf<WordSuffixStage>(fields.string("suffix")));
-  } else if (type == "Replace") {
-    return addReplace(description, where);
   } else if (type == "Strip") {
-    StripOptions options{fields.character("content"),
-                         static_cast<size_t>(fields.natural("start")),
-                         static_cast<size_t>(fields.natural("stop"))};
-    if (fused)
-      factories.push_back(factoryOf<FusedStripStage>(options));
-    else
-      factories.push_back(perToken([options](std::string token, bool) {
-        return stripToken(token, options);
-      }));
-  } else if (type == "Metaspace") {
-    Expected<Metaspace> options = readMetaspace(description, where);
-    if (!options)
-      return options.takeError();
-    bool drops = options->scheme != Metaspace::Scheme::Never;
-    // A fused token is the first one in all its parts.
-    factories.push_back(
-        perToken([mark = options->replacement, drops,
-                  isOnly = fused](std::string token, bool isFirst) {
-          return unmark(token, mark, drops && (isFirst || isOnly));
-        }));
+    addStrip(fields);
   } else if (type == "WordPiece") {
-    std::string prefix = fields.string("prefix");
-    bool cleans = fields.boolean("cleanup");
-    addWhole(perToken([prefix, cleans](std::string token, bool isFirst) {
-      if (!isFirst && token.starts_with(prefix))
-        token.erase(0, prefix.size());
-      else if (!isFirst)
-        token.insert(0, " ");
-      return cleans ? cleanUp(std::move(token)) : token;
-    }));
+    addWordPiece(fields);
   } else {
     return makeError(ErrorCode::Unsupported, where, ": unknown decoder '", type,
                      "'");

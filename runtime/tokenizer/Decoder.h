@@ -14,6 +14,8 @@
 
 namespace lq::tok {
 
+class JsonFields;
+
 /// A step of decoding at work: takes token texts one at a time and hands on
 /// what has become certain.
 class DecodeStage {
@@ -60,7 +62,12 @@ private:
       std::function<std::unique_ptr<DecodeStage>(DecodeStage::Sink)>;
 
   Error add(const nlohmann::json &description, const std::string &where);
+  Error addSequence(JsonFields &fields);
   Error addReplace(const nlohmann::json &description, const std::string &where);
+  Error addMetaspace(const nlohmann::json &description,
+                     const std::string &where);
+  void addStrip(JsonFields &fields);
+  void addWordPiece(JsonFields &fields);
   /// For a step that must see its tokens whole: after a fusing step, collects
   /// the one token there is.
   void addWhole(Factory factory);

@@ -7,6 +7,9 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+static_assert(PCRE2_MAJOR > 10 || (PCRE2_MAJOR == 10 && PCRE2_MINOR >= 40),
+              "PCRE2 before 10.40 lacks properties such as Alphabetic");
+
 namespace lq::tok {
 
 struct Regex::Code {

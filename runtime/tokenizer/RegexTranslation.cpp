@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/tokenizer/RegexTranslation.h"
+#include "runtime/tokenizer/RegexClasses.h"
 #include "runtime/tokenizer/Unicode.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <optional>
 #include <utility>
@@ -19,21 +19,6 @@ namespace lq::tok {
 
 namespace {
 
-// Contents of PCRE2 classes.
-constexpr char whiteSpace[] =
-    R"(\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr char wordInClass[] = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
-/// Outside a class, \w also has the superscripts and fractions of Latin-1.
-constexpr char word[] =
-    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
-constexpr char hexDigit[] = "0-9A-Fa-f";
-
-/// A named class: the contents of a PCRE2 class, maybe of a negated one.
-struct NamedClass {
-  std::string contents;
-  bool negated = false;
-};
-
 std::string codePointText(char32_t c) {
   char buffer[16];
   std::snprintf(buffer, sizeof(buffer), "\\x{%x}", static_cast<unsigned>(c));
@@ -42,126 +27,6 @@ std::string codePointText(char32_t c) {
 
 bool isAsciiAlphanumeric(char32_t c) {
   return c < 0x80 && isWordCharacter(c) && c != '_';
-}
-
-/// Names of properties and POSIX brackets, in lower case without spaces, minus
-/// signs and underlines. `posix` is for [:name:], which differs in `punct`.
-std::optional<NamedClass> namedClass(std::string name, bool posix) {
-  std::erase_if(name, [](char c) { return c == ' ' || c == '-' || c == '_'; });
-  name = toLower(name);
-  static const std::pair<const char *, NamedClass> simple[] = {
-      {"alnum", {R"(\p{Alphabetic}\p{Nd})"}},
-      {"alpha", {R"(\p{Alphabetic})"}},
-      {"alphabetic", {R"(\p{Alphabetic})"}},
-      {"ascii", {R"(\x{0}-\x{7f})"}},
-      {"blank", {R"(\p{Zs}\t)"}},
-      {"cntrl", {R"(\p{Cc})"}},
-      {"digit", {R"(\p{Nd})"}},
-      {"graph", {std::string(R"(\p{Cn}\p{Cs}\p{Cc})") + whiteSpace, true}},
-      {"lower", {R"(\p{Lowercase})"}},
-      {"lowercase", {R"(\p{Lowercase})"}},
-      {"print", {R"(\p{Cn}\p{Cs}\p{Cc}\x{2028}\x{2029})", true}},
-      {"space", {whiteSpace}},
-      {"whitespace", {whiteSpace}},
-      {"upper", {R"(\p{Uppercase})"}},
-      {"uppercase", {R"(\p{Uppercase})"}},
-      {"xdigit", {hexDigit}},
-      {"any", {R"(\x{0}-\x{10ffff})"}},
-  };
-  for (const auto &[key, value] : simple)
-    if (name == key)
-      return value;
-  if (name == "word")
-    return NamedClass{posix ? wordInClass : word};
-  if (name == "punct")
-    return NamedClass{posix ? R"(\p{P}\p{S})" : R"(\p{P})"};
-  if (posix)
-    return std::nullopt;
-
-  static const std::pair<const char *, const char *> categories[] = {
-      {"letter", "L"},
-      {"uppercaseletter", "Lu"},
-      {"lowercaseletter", "Ll"},
-      {"titlecaseletter", "Lt"},
-      {"casedletter", "L&"},
-      {"lc", "L&"},
-      {"modifierletter", "Lm"},
-      {"otherletter", "Lo"},
-      {"mark", "M"},
-      {"combiningmark", "M"},
-      {"nonspacingmark", "Mn"},
-      {"spacingmark", "Mc"},
-      {"enclosingmark", "Me"},
-      {"number", "N"},
-      {"decimalnumber", "Nd"},
-      {"letternumber", "Nl"},
-      {"othernumber", "No"},
-      {"punctuation", "P"},
-      {"connectorpunctuation", "Pc"},
-      {"dashpunctuation", "Pd"},
-      {"openpunctuation", "Ps"},
-      {"closepunctuation", "Pe"},
-      {"initialpunctuation", "Pi"},
-      {"finalpunctuation", "Pf"},
-      {"otherpunctuation", "Po"},
-      {"symbol", "S"},
-      {"mathsymbol", "Sm"},
-      {"currencysymbol", "Sc"},
-      {"modifiersymbol", "Sk"},
-      {"othersymbol", "So"},
-      {"separator", "Z"},
-      {"spaceseparator", "Zs"},
-      {"lineseparator", "Zl"},
-      {"paragraphseparator", "Zp"},
-      {"other", "C"},
-      {"control", "Cc"},
-      {"format", "Cf"},
-      {"surrogate", "Cs"},
-      {"privateuse", "Co"},
-      {"unassigned", "Cn"},
-  };
-  for (const auto &[key, value] : categories)
-    if (name == key)
-      return NamedClass{std::string("\\p{") + value + "}"};
-  static constexpr std::string_view shortCategories =
-      " l lu ll lt lm lo m mn mc me n nd nl no p pc pd ps pe pi pf po s sm sc "
-      "sk so z zs zl zp c cc cf cs co cn ";
-  if (name.size() <= 2 &&
-      shortCategories.find(" " + name + " ") != std::string_view::npos) {
-    name[0] = static_cast<char>(name[0] - 'a' + 'A');
-    return NamedClass{"\\p{" + name + "}"};
-  }
-  static constexpr std::string_view binary[] = {
-      "emoji",
-      "emojipresentation",
-      "emojimodifier",
-      "emojicomponent",
-      "emojimodifierbase",
-      "extendedpictographic",
-      "ideographic",
-      "math",
-      "dash",
-      "diacritic",
-      "extender",
-      "hexdigit",
-      "asciihexdigit",
-      "quotationmark",
-      "unifiedideograph",
-      "idstart",
-      "idcontinue",
-      "xidstart",
-      "xidcontinue",
-      "defaultignorablecodepoint",
-      "variationselector",
-  };
-  if (std::find(std::begin(binary), std::end(binary), name) != std::end(binary))
-    return NamedClass{"\\p{" + name + "}"};
-  // The rest are scripts; PCRE2 checks the name. Without "sc:" it would take
-  // Script_Extensions, Oniguruma takes Script.
-  if (name.empty() || name.starts_with("in") ||
-      !std::all_of(name.begin(), name.end(), isAsciiAlphanumeric))
-    return std::nullopt;
-  return NamedClass{"\\p{sc:" + name + "}"};
 }
 
 /// Writes the translation while it parses. Every parse function leaves `at`
@@ -457,8 +322,7 @@ NamedClass Translator::property(bool &negated) {
     fail("unterminated property name");
     return {};
   }
-  std::optional<NamedClass> named =
-      namedClass(std::string(pattern.substr(at, end - at)), false);
+  std::optional<NamedClass> named = propertyClass(pattern.substr(at, end - at));
   if (!named) {
     fail("unknown character property");
     return {};
@@ -534,17 +398,17 @@ void Translator::escape() {
     return atom(pattern[at++] == 'd' ? "\\p{Nd}" : "\\P{Nd}");
   case 's':
   case 'S':
-    return atom(oneOf(whiteSpace, pattern[at++] == 'S'));
+    return atom(oneOf(whiteSpaceClass, pattern[at++] == 'S'));
   case 'w':
   case 'W':
-    return atom(oneOf(word, pattern[at++] == 'W'));
+    return atom(oneOf(wordClass, pattern[at++] == 'W'));
   case 'h':
   case 'H':
-    return atom(oneOf(hexDigit, pattern[at++] == 'H'));
+    return atom(oneOf(hexDigitClass, pattern[at++] == 'H'));
   case 'b':
   case 'B': {
     bool boundary = pattern[at++] == 'b';
-    std::string w = oneOf(word, false);
+    std::string w = oneOf(wordClass, false);
     std::string enter = boundary ? "(?!" : "(?=";
     std::string leave = boundary ? "(?=" : "(?!";
     return atom("(?:(?<=" + w + ")" + enter + w + ")|(?<!" + w + ")" + leave +
@@ -655,7 +519,7 @@ void Translator::setItem(Set &items) {
     size_t end = pattern.find(":]", at);
     std::optional<NamedClass> named;
     if (end != std::string_view::npos)
-      named = namedClass(std::string(pattern.substr(at, end - at)), true);
+      named = bracketClass(pattern.substr(at, end - at));
     if (!named)
       return fail("unknown bracket name");
     at = end + 2;
@@ -674,7 +538,10 @@ void Translator::setEscape(Set &items) {
     return fail("a backslash at the end");
   char c = peek();
   static const std::pair<char, const char *> classes[] = {
-      {'d', "\\p{Nd}"}, {'s', whiteSpace}, {'w', wordInClass}, {'h', hexDigit}};
+      {'d', "\\p{Nd}"},
+      {'s', whiteSpaceClass},
+      {'w', wordClassInBrackets},
+      {'h', hexDigitClass}};
   for (auto [letter, contents] : classes) {
     if (c != letter && c != letter - 'a' + 'A')
       continue;

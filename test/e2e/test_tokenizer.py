@@ -9,6 +9,7 @@ lq-tokenize-test on the PATH.
 import json
 import pathlib
 import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -376,56 +377,57 @@ def unigram_bytes():
 
 
 def charsmap():
-    """SentencePiece's own rules, out of a model that it trains here."""
-    import io
-
-    import sentencepiece
-
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SAMPLE.splitlines()),
-        model_writer=model,
-        vocab_size=900,
-        hard_vocab_limit=False,
-        normalization_rule_name="nmt_nfkc",
-        minloglevel=2,
-    )
-    return normalizers.Precompiled(precompiled_charsmap(model.getvalue()))
+    """Rules like SentencePiece's "nmt_nfkc", in its binary form."""
+    rules = {"\u200b": " ", "\ufeff": " ", "\x07": "", "\r\n": " ", "ﬁ": "fi"}
+    for character in map(chr, range(1, 0x20000)):
+        if unicodedata.category(character) in ("Cn", "Cs"):
+            continue
+        normal = unicodedata.normalize("NFKC", character)
+        if normal != character:
+            rules[character] = normal
+        apart = unicodedata.normalize("NFD", character)
+        if len(apart) == 2 and unicodedata.normalize("NFC", apart) == character:
+            rules[apart] = character
+    return normalizers.Precompiled(precompiled_charsmap(rules))
 
 
-def precompiled_charsmap(model):
-    """normalizer_spec (field 3), precompiled_charsmap (field 2) of a ModelProto."""
-    for number in (3, 2):
-        model = next(value for field, value in fields(model) if field == number)
-    return model
+def precompiled_charsmap(rules):
+    """Size of a double-array trie (u32), its units, zero-terminated texts."""
+    pool = b""
+    values = {}
+    for key, text in rules.items():
+        values[key.encode()] = len(pool)
+        pool += text.encode() + b"\0"
+    units = double_array(values)
+    return struct.pack("<%dI" % (len(units) + 1), 4 * len(units), *units) + pool
 
 
-def fields(message):
-    """The length-delimited fields of a protobuf message."""
-    position = 0
-
-    def varint():
-        nonlocal position
-        value = shift = 0
-        while True:
-            byte = message[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    while position < len(message):
-        key = varint()
-        kind = key & 7
-        if kind == 2:
-            size = varint()
-            yield key >> 3, message[position : position + size]
-            position += size
-        elif kind == 0:
-            varint()
-        else:
-            position += 4 if kind == 5 else 8
+def double_array(values):
+    """Units as of darts-clone: label, leaf flag (bit 8), offset (from bit 10)
+    to the children, which stand at (node ^ offset ^ label); values have bit 31."""
+    units = {0: 0}
+    bases = set()
+    start = 1
+    work = [(0, 0, sorted(values))]
+    while work:
+        node, depth, keys = work.pop()
+        children = {}
+        for key in keys:
+            label = key[depth] if depth < len(key) else 0
+            children.setdefault(label, []).append(key)
+        base = start
+        while base in bases or any(base ^ label in units for label in children):
+            base += 1
+        bases.add(base)
+        while start in units:
+            start += 1
+        units[node] |= (node ^ base) << 10 | (0x100 if 0 in children else 0)
+        assert node ^ base < 1 << 21
+        for label, below in children.items():
+            units[base ^ label] = label if label else 1 << 31 | values[below[0]]
+            if label:
+                work.append((base ^ label, depth + 1, below))
+    return [units.get(index, 0x80000000) for index in range(max(units) + 1)]
 
 
 def added_tokens():
