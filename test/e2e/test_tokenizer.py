@@ -6,6 +6,7 @@ text, its lines, and random strings. Usage: test_tokenizer.py [name ...], with
 lq-tokenize-test on the PATH.
 """
 
+import functools
 import json
 import pathlib
 import random
@@ -376,10 +377,11 @@ def unigram_bytes():
     return edited(tokenizer, edit)
 
 
+@functools.lru_cache
 def charsmap():
     """Rules like SentencePiece's "nmt_nfkc", in its binary form."""
     rules = {"\u200b": " ", "\ufeff": " ", "\x07": "", "\r\n": " ", "ﬁ": "fi"}
-    for character in map(chr, range(1, 0x20000)):
+    for character in map(chr, range(1, 0x10000)):
         if unicodedata.category(character) in ("Cn", "Cs"):
             continue
         normal = unicodedata.normalize("NFKC", character)
