@@ -16,6 +16,7 @@
 
 using namespace lq;
 
+// NOLINTBEGIN(readability-identifier-naming): declared in lq.h.
 struct lq_model {
   std::unique_ptr<const Model> model;
 };
@@ -34,6 +35,8 @@ struct lq_text_stream {
   StreamDecoder decoder;
   std::string text;
 };
+
+// NOLINTEND(readability-identifier-naming)
 
 static std::string &lastError() {
   thread_local std::string message;
@@ -275,7 +278,7 @@ static lq_tensor writeTensor(const TensorView &view) {
   tensor.name = view.name.data();
   tensor.type = static_cast<int32_t>(view.type);
   tensor.rank = static_cast<uint32_t>(view.shape.size());
-  std::copy(view.shape.begin(), view.shape.end(), tensor.shape);
+  std::ranges::copy(view.shape, tensor.shape);
   tensor.data = view.data;
   tensor.bytes = elementBytes(view.type);
   for (int64_t dim : view.shape)
@@ -340,7 +343,7 @@ lq_status lq_detokenize(const lq_model *model, const int32_t *tokens,
       return makeError(ErrorCode::InvalidArgument, "the text has ",
                        decoded.size(), " bytes, but there is room for ",
                        capacity);
-    std::copy(decoded.begin(), decoded.end(), text);
+    std::ranges::copy(decoded, text);
     if (decoded.size() < capacity)
       text[decoded.size()] = '\0';
     return Error::success();

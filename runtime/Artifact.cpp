@@ -115,10 +115,9 @@ static std::vector<Section> sectionsOf(const GgufReader &reader,
   std::vector<Section> sections;
   for (std::string_view name : names)
     sections.push_back({name, reader.findTensor(name)->bytes});
-  std::sort(sections.begin(), sections.end(),
-            [](const Section &a, const Section &b) {
-              return a.bytes.size() > b.bytes.size();
-            });
+  std::ranges::sort(sections, [](const Section &a, const Section &b) {
+    return a.bytes.size() > b.bytes.size();
+  });
   return sections;
 }
 

@@ -182,7 +182,7 @@ uint16_t lq::hostElfMachine() { return EM_AARCH64; }
 const std::vector<std::string> &lq::hostCpuFeatures() {
   static const std::vector<std::string> features = [] {
     std::vector<std::string> names = detect();
-    std::sort(names.begin(), names.end());
+    std::ranges::sort(names);
     return names;
   }();
   return features;
@@ -190,5 +190,5 @@ const std::vector<std::string> &lq::hostCpuFeatures() {
 
 bool lq::hostHasCpuFeature(std::string_view name) {
   const std::vector<std::string> &features = hostCpuFeatures();
-  return std::binary_search(features.begin(), features.end(), name);
+  return std::ranges::binary_search(features, name);
 }

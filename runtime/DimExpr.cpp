@@ -86,9 +86,8 @@ bool DimParser::product(int nesting) {
   if (!factor(nesting))
     return false;
   for (;;) {
-    const auto *found =
-        std::find_if(std::begin(operators), std::end(operators),
-                     [&](const auto &entry) { return take(entry.first); });
+    const auto *found = std::ranges::find_if(
+        operators, [&](const auto &entry) { return take(entry.first); });
     if (found == std::end(operators))
       return true;
     if (!factor(nesting))
@@ -130,7 +129,7 @@ bool DimParser::number() {
 bool DimParser::name() {
   size_t length = std::min(rest.find_first_of(" +-*()"), rest.size());
   std::string_view text = rest.substr(0, length);
-  auto found = std::find(names.begin(), names.end(), text);
+  auto found = std::ranges::find(names, text);
   if (found == names.end()) {
     unknownName = text;
     return false;
@@ -138,7 +137,7 @@ bool DimParser::name() {
   rest.remove_prefix(length);
   auto index = static_cast<size_t>(found - names.begin());
   emit(Op::Extent, static_cast<int64_t>(index));
-  if (std::find(out.used.begin(), out.used.end(), index) == out.used.end())
+  if (std::ranges::find(out.used, index) == out.used.end())
     out.used.push_back(index);
   return true;
 }
@@ -149,7 +148,7 @@ Expected<DimExpr> DimExpr::parse(std::string_view text,
   out.steps.clear();
   out.source = text;
   // The names come from the model, so that one may contain any character.
-  auto whole = std::find(extentNames.begin(), extentNames.end(), text);
+  auto whole = std::ranges::find(extentNames, text);
   if (whole != extentNames.end()) {
     auto index = whole - extentNames.begin();
     out.steps.push_back({Op::Extent, index});

@@ -56,7 +56,7 @@ static int64_t argMax(std::span<const float> logits) {
     max = logit > max ? logit : max;
   if (!std::isfinite(max))
     return -1;
-  auto found = std::find(logits.begin(), logits.end(), max);
+  auto found = std::ranges::find(logits, max);
   return found - logits.begin();
 }
 
@@ -89,13 +89,13 @@ void Sampler::gatherTopK(std::span<const float> logits) {
     if (!(logits[i] > (full ? candidates.front().value : minusInfinity)))
       continue;
     if (full) {
-      std::pop_heap(candidates.begin(), candidates.end(), before);
+      std::ranges::pop_heap(candidates, before);
       candidates.pop_back();
     }
     candidates.push_back({logits[i], static_cast<int32_t>(i)});
-    std::push_heap(candidates.begin(), candidates.end(), before);
+    std::ranges::push_heap(candidates, before);
   }
-  std::sort(candidates.begin(), candidates.end(), before);
+  std::ranges::sort(candidates, before);
 }
 
 double Sampler::weigh(float max) {
@@ -114,7 +114,7 @@ void Sampler::keepTopP(double total) {
   auto cut = static_cast<float>((1.0 - options.topP) * total /
                                 static_cast<double>(candidates.size()));
   std::erase_if(candidates, [&](const Candidate &c) { return c.value < cut; });
-  std::sort(candidates.begin(), candidates.end(), before);
+  std::ranges::sort(candidates, before);
   double sum = 0;
   size_t kept = 0;
   while (kept < candidates.size() && sum < options.topP * total)

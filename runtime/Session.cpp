@@ -150,11 +150,9 @@ Expected<std::span<const float>> Session::step(std::span<const int32_t> tokens,
   const Manifest &manifest = owner.manifest();
   const Entry &entry = entryFor(tokens.size());
   if (manifest.inputs[0].type == ElementType::I64)
-    std::copy(tokens.begin(), tokens.end(),
-              static_cast<int64_t *>(arguments[0]));
+    std::ranges::copy(tokens, static_cast<int64_t *>(arguments[0]));
   else
-    std::copy(tokens.begin(), tokens.end(),
-              static_cast<int32_t *>(arguments[0]));
+    std::ranges::copy(tokens, static_cast<int32_t *>(arguments[0]));
   auto count = static_cast<int64_t>(tokens.size());
   extents[sequenceExtent] = count;
   extents[pastExtent] = past;

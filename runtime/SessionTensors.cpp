@@ -42,9 +42,8 @@ Error Session::bindInputs(std::span<const TensorView> inputs) {
   const std::vector<TensorSpec> &specs = owner.manifest().inputs;
   bound.assign(specs.size(), nullptr);
   for (const TensorView &view : inputs) {
-    auto spec =
-        std::find_if(specs.begin(), specs.end(),
-                     [&](const TensorSpec &s) { return s.name == view.name; });
+    auto spec = std::ranges::find_if(
+        specs, [&](const TensorSpec &s) { return s.name == view.name; });
     if (spec == specs.end())
       return makeError(ErrorCode::InvalidArgument, "no input is called '",
                        view.name, "'; the model has ", nameList(specs));
@@ -56,7 +55,7 @@ Error Session::bindInputs(std::span<const TensorView> inputs) {
       return error;
     slot = &view;
   }
-  auto missing = std::find(bound.begin(), bound.end(), nullptr);
+  auto missing = std::ranges::find(bound, nullptr);
   if (missing != bound.end())
     return makeError(ErrorCode::InvalidArgument, "input '",
                      specs[static_cast<size_t>(missing - bound.begin())].name,
@@ -211,7 +210,7 @@ Expected<std::span<const TensorView>> Session::runGenerative() {
   auto *result = static_cast<float *>(resultBuffer.data());
   Error error =
       score(*tokens, [&](int64_t, int64_t, std::span<const float> logits) {
-        result = std::copy(logits.begin(), logits.end(), result);
+        result = std::ranges::copy(logits, result).out;
         return Error::success();
       });
   if (error)

@@ -28,6 +28,8 @@
 |*                                                                            *|
 \*===----------------------------------------------------------------------===*/
 
+/* NOLINTBEGIN(readability-identifier-naming): C's own style. */
+
 #ifndef LQ_RUNTIME_LQ_H
 #define LQ_RUNTIME_LQ_H
 
@@ -300,3 +302,5 @@ LQ_API lq_status lq_sample(lq_sampler *sampler, const float *logits,
 #endif
 
 #endif /* LQ_RUNTIME_LQ_H */
+
+/* NOLINTEND(readability-identifier-naming) */

@@ -114,8 +114,8 @@ Error Options::parseOption(std::string_view text,
   text.remove_prefix(text.starts_with("--") ? 2 : 1);
   size_t equals = text.find('=');
   std::string_view name = text.substr(0, equals);
-  auto option = std::find_if(options.begin(), options.end(),
-                             [&](const Option &o) { return o.name == name; });
+  auto option = std::ranges::find_if(
+      options, [&](const Option &o) { return o.name == name; });
   if (option == options.end())
     return unknown(name);
   bool hasValue = equals != std::string_view::npos;

@@ -25,10 +25,10 @@ readAssignments(const std::vector<std::string> &texts,
   std::vector<Assignment> out;
   for (size_t i = 0; i < texts.size(); ++i) {
     std::string name = texts[i].substr(0, texts[i].find('='));
-    bool named = name.size() < texts[i].size() &&
-                 std::any_of(
-                     specs.begin(), specs.end(),
-                     [&](const TensorSpec &s) { return s.name == name; });
+    bool named =
+        name.size() < texts[i].size() &&
+        std::ranges::any_of(
+            specs, [&](const TensorSpec &s) { return s.name == name; });
     if (!named && i >= specs.size())
       return makeError(ErrorCode::InvalidArgument, "the model has ",
                        specs.size(), " ", what, ", got '", texts[i],
@@ -37,7 +37,7 @@ readAssignments(const std::vector<std::string> &texts,
       out.push_back({name, texts[i].substr(name.size() + 1)});
     else
       out.push_back({specs[i].name, texts[i]});
-    if (std::any_of(out.begin(), out.end() - 1, [&](const Assignment &a) {
+    if (std::ranges::any_of(out - 1, [&](const Assignment &a) {
           return a.name == out.back().name;
         }))
       return makeError(ErrorCode::InvalidArgument, "'", out.back().name,

@@ -46,7 +46,7 @@ TEST_F(ApiTest, ACProgramGenerates) {
   std::vector<int32_t> context{3};
   for (int32_t token : tokens) {
     std::vector<float> logits = FakeArtifact::logitsAfter(context);
-    auto best = std::max_element(logits.begin(), logits.end());
+    auto best = std::ranges::max_element(logits);
     EXPECT_EQ(token, best - logits.begin());
     context.push_back(token);
   }

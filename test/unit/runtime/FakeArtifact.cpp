@@ -35,7 +35,7 @@ std::vector<std::string> TemporaryFolder::files() const {
   std::vector<std::string> names;
   for (const auto &entry : std::filesystem::directory_iterator(path))
     names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
+  std::ranges::sort(names);
   return names;
 }
 
