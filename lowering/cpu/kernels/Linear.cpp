@@ -2,12 +2,15 @@
 //
 // A thread works on its share of the row blocks. Rows of activations are the
 // inner loop: a row block stays in the first-level cache while all rows pass
-// it, so memory is read once whatever M is. Activations that do not fit the
-// second-level cache are taken in panels.
+// it, so memory is read once whatever M is. Activations of more than a few rows
+// are taken in panels that fit the second-level cache, and copied first: rows
+// of a power of two of bytes would push each other out of the first-level
+// cache.
 //
 //===----------------------------------------------------------------------===//
 
 #include "lowering/cpu/kernels/Linear.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lq;
@@ -72,26 +75,47 @@ static void storeBlock(LinearKernel &kernel, Val block, Val row, int64_t count,
   }
 }
 
-static void emitRowBlocks(LinearKernel &kernel, Val firstRow, Val rows) {
-  KernelBuilder &k = kernel.k;
-  SmallVector<int64_t> sizes = getRowSizes(kernel.spec, k.level());
-  auto [first, last] = k.share(k.index(kernel.layout.rowBlocks));
-  k.forLoop(first, last, 1, [&](Val block) {
-    Val base = block * kernel.layout.rowBlockBytes;
-    forRowBlocks(k, firstRow, rows, sizes, [&](Val row, int64_t count) {
-      Vals sums = kernel.spec.format.hasCodes()
-                      ? emitIntegerProduct(kernel, base, row, count)
-                      : emitElementProduct(kernel, base, row, count);
-      storeBlock(kernel, block, row, count, sums);
-    });
-  });
+/// Whether activations are copied to scratch: a few rows do no harm as they
+/// lie.
+static bool packs(const LinearSpec &spec) {
+  return spec.rows == kDynamic || spec.rows > 8;
 }
 
 /// Rows of activations in a panel, a multiple of the rows that work together.
 static int64_t getPanelRows(const LinearSpec &spec, const CpuLevel &level) {
-  int64_t rowBytes = spec.inputs * (spec.format.hasCodes() ? 1 : 4);
   int64_t largest = getRowSizes(spec, level).front();
-  return std::max<int64_t>(1, panelBytes / rowBytes / largest) * largest;
+  int64_t rows =
+      std::max<int64_t>(1, panelBytes / getPackedRowBytes(spec) / largest) *
+      largest;
+  return std::min(rows, std::max(spec.maxRows, largest));
+}
+
+/// Multiplies rows [first, first + rows).
+static void emitPanel(LinearKernel &kernel, Val first, Val rows) {
+  KernelBuilder &k = kernel.k;
+  bool hasCodes = kernel.spec.format.hasCodes();
+  auto forRowGroups = [&](llvm::function_ref<void(const RowGroup &)> body) {
+    forRowBlocks(k, first, rows, getRowSizes(kernel.spec, k.level()),
+                 [&](Val row, int64_t count) {
+                   Val packed;
+                   if (packs(kernel.spec))
+                     packed = (row - first) * getPackedRowBytes(kernel.spec);
+                   body({row, count, packed});
+                 });
+  };
+  if (packs(kernel.spec))
+    forRowGroups([&](const RowGroup &group) {
+      hasCodes ? packIntegers(kernel, group) : packElements(kernel, group);
+    });
+  auto [firstBlock, lastBlock] = k.share(k.index(kernel.layout.rowBlocks));
+  k.forLoop(firstBlock, lastBlock, 1, [&](Val block) {
+    Val base = block * kernel.layout.rowBlockBytes;
+    forRowGroups([&](const RowGroup &group) {
+      Vals sums = hasCodes ? emitIntegerProduct(kernel, base, group)
+                           : emitElementProduct(kernel, base, group);
+      storeBlock(kernel, block, group.first, group.count, sums);
+    });
+  });
 }
 
 static SmallVector<Type> getInputTypes(const LinearSpec &spec,
@@ -124,17 +148,24 @@ func::FuncOp lq::cpu::emitLinear(ModuleOp module, StringRef name,
   KernelBuilder k(module, name, level, getInputTypes(spec, context), out);
   LinearKernel kernel(k, spec);
   int64_t panelRows = getPanelRows(spec, level);
-  if (spec.maxRows <= panelRows) {
-    emitRowBlocks(kernel, k.index(0), kernel.rows());
+  if (!packs(spec) || spec.maxRows <= panelRows) {
+    emitPanel(kernel, k.index(0), kernel.rows());
     return k.finish();
   }
   k.forLoop(k.index(0), kernel.rows(), panelRows, [&](Val first) {
     Val left = kernel.rows() - first;
-    emitRowBlocks(kernel, first, left.min(k.index(panelRows)));
+    emitPanel(kernel, first, left.min(k.index(panelRows)));
   });
   return k.finish();
 }
 
 int64_t lq::cpu::scratchBytes(const LinearSpec &spec, const CpuLevel &level) {
-  return 0;
+  return packs(spec) ? getPanelRows(spec, level) * getPackedRowBytes(spec) : 0;
+}
+
+int64_t lq::cpu::getPackedRowBytes(const LinearSpec &spec) {
+  if (!spec.format.hasCodes())
+    return llvm::alignTo(spec.inputs, 16) * 4;
+  // Codes, and a scale and a correction for each group.
+  return spec.inputs + spec.inputs / spec.format.group * 8;
 }

@@ -23,17 +23,28 @@ struct LinearKernel {
   Val rows() { return k.size(out, 0); }
 };
 
-/// Products of `count` activation rows from `row` with the row block at byte
-/// `base` of the weight: vectors [count][parts].
-using BlockProduct = llvm::function_ref<Vals(Val base, Val row, int64_t count)>;
+/// Activation rows [first, first + count) that share a pass over a row block.
+/// `packed` is where their activations lie in scratch, in the order in which
+/// the product reads them; null if it reads the inputs themselves.
+struct RowGroup {
+  Val first;
+  int64_t count;
+  Val packed;
+};
 
-/// Rows of activations that share a pass over a row block, largest first.
+/// Sizes of row groups, largest first.
 llvm::SmallVector<int64_t> getRowSizes(const LinearSpec &spec,
                                        const CpuLevel &level);
 
-/// The products of codes with quantized activations, and of elements with f32.
-Vals emitIntegerProduct(LinearKernel &kernel, Val base, Val row, int64_t count);
-Vals emitElementProduct(LinearKernel &kernel, Val base, Val row, int64_t count);
+/// Products of quantized activations with codes, and of f32 with elements: the
+/// sums [count][parts] of the row block at byte `base` of the weight.
+Vals emitIntegerProduct(LinearKernel &kernel, Val base, const RowGroup &rows);
+Vals emitElementProduct(LinearKernel &kernel, Val base, const RowGroup &rows);
+
+/// Writes the activations of a row group to where `packed` says; bytes a row.
+void packIntegers(LinearKernel &kernel, const RowGroup &rows);
+void packElements(LinearKernel &kernel, const RowGroup &rows);
+int64_t getPackedRowBytes(const LinearSpec &spec);
 
 } // namespace lq::cpu
 

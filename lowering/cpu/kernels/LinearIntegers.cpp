@@ -18,13 +18,85 @@ using namespace lq::cpu;
 
 namespace {
 
+/// The activations of a row group: read from the kernel's inputs, or from their
+/// copy in scratch, which has for each group of columns
+///     codes [count][group] i8, scales [count] f32, corrections [count] i32.
+class IntegerActivations {
+public:
+  IntegerActivations(LinearKernel &kernel, const RowGroup &rows,
+                     IntegerDot &dot)
+      : k(kernel.k), spec(kernel.spec), rows(rows),
+        zero(spec.format.zero + dot.zeroShift()) {}
+
+  /// Codes of columns [4 step, 4 step + 4) of a group of row `i`.
+  Val codes(int64_t i, Val group, Val step) {
+    if (!rows.packed)
+      return k.load(k.argument(0),
+                    {rows.first + i, group * spec.format.group + step * 4}, 4);
+    return k.loadBytes(k.scratch(),
+                       groupOffset(group) + step * 4 + i * spec.format.group,
+                       k.vector(4, k.i8()));
+  }
+
+  Val scale(int64_t i, Val group) {
+    if (!rows.packed)
+      return k.load(k.argument(1), {rows.first + i, group});
+    return loadWord(scaleOffset(i, group), k.f32());
+  }
+
+  /// What the codes' zero point subtracts: -zero * sum_x; null if nothing.
+  Val correction(int64_t i, Val group) {
+    if (zero == 0)
+      return Val();
+    if (!rows.packed)
+      return k.load(k.argument(2), {rows.first + i, group}) * -zero;
+    return loadWord(scaleOffset(rows.count + i, group), k.i32());
+  }
+
+  /// Writes the copy.
+  void pack() {
+    int64_t groupSize = spec.format.group;
+    int64_t lanes = std::min<int64_t>(groupSize & -groupSize, 64);
+    Val groups = k.index(spec.inputs / groupSize);
+    k.forLoop(k.index(0), groups, 1, [&](Val group) {
+      for (int64_t i = 0; i < rows.count; ++i) {
+        Val row = rows.first + i;
+        for (int64_t j = 0; j < groupSize; j += lanes)
+          k.storeBytes(
+              k.load(k.argument(0), {row, group * groupSize + j}, lanes),
+              k.scratch(), groupOffset(group) + (i * groupSize + j));
+        k.storeBytes(k.load(k.argument(1), {row, group}), k.scratch(),
+                     scaleOffset(i, group));
+        k.storeBytes(k.load(k.argument(2), {row, group}) * -zero, k.scratch(),
+                     scaleOffset(rows.count + i, group));
+      }
+    });
+  }
+
+private:
+  KernelBuilder &k;
+  const LinearSpec &spec;
+  RowGroup rows;
+  int zero;
+
+  Val groupOffset(Val group) {
+    return rows.packed + group * (rows.count * (spec.format.group + 8));
+  }
+  Val scaleOffset(int64_t i, Val group) {
+    return groupOffset(group) + (rows.count * spec.format.group + i * 4);
+  }
+  Val loadWord(Val offset, Type type) {
+    return k.loadBytes(k.scratch(), offset, k.vector(1, type)).lane(0);
+  }
+};
+
 /// The product of one row block with a few activation rows.
 class IntegerProduct {
 public:
-  IntegerProduct(LinearKernel &kernel, Val base, Val row, int64_t count)
+  IntegerProduct(LinearKernel &kernel, Val base, const RowGroup &rows)
       : kernel(kernel), k(kernel.k), format(kernel.spec.format),
-        dot(k, format.bits), base(base), row(row), count(count),
-        parts(kernel.parts()) {}
+        dot(k, format.bits), base(base), activations(kernel, rows, dot),
+        count(rows.count), parts(kernel.parts()) {}
 
   Vals emit() {
     Val groups = k.index(kernel.spec.inputs / format.group);
@@ -39,7 +111,8 @@ private:
   KernelBuilder &k;
   const FormatDescription &format;
   IntegerDot dot;
-  Val base, row;
+  Val base;
+  IntegerActivations activations;
   int64_t count, parts;
 
   /// Up to so many rows memory is the bound and prefetching pays; how far ahead
@@ -82,15 +155,11 @@ private:
   /// The integer sums [count][parts][chains] before the first column.
   Vals startSums(Val group) {
     Type type = k.vector(k.lanes(), k.i32());
-    int zero = format.zero + dot.zeroShift();
     Vals sums(count * parts * chains(), k.zeros(type));
-    if (zero == 0)
-      return sums;
-    for (int64_t i = 0; i < count; ++i) {
-      Val correction = k.load(k.argument(2), {row + i, group}) * -zero;
-      for (int64_t part = 0; part < parts; ++part)
-        sums[(i * parts + part) * chains()] = correction.broadcast(type);
-    }
+    for (int64_t i = 0; i < count; ++i)
+      if (Val correction = activations.correction(i, group))
+        for (int64_t part = 0; part < parts; ++part)
+          sums[(i * parts + part) * chains()] = correction.broadcast(type);
     return sums;
   }
 
@@ -126,23 +195,18 @@ private:
     return shift + format.bits == 8 ? bytes : bytes & ((1 << format.bits) - 1);
   }
 
-  Val loadActivations(int64_t i, Val column) {
-    return dot.broadcastActivations(
-        k.load(k.argument(0), {row + i, column}, 4));
-  }
-
   /// Adds steps [step, step + stepsPerChunk()) of a group to the integer sums.
   Vals addChunk(Val group, Val step, ArrayRef<Val> before) {
     SmallVector<IntegerDot::Codes> codes = loadCodes(group, step);
     Vals sums(before);
     Vals partial(count * parts);
     auto add = [&](int64_t i, int64_t s) {
-      Val activations =
-          loadActivations(i, group * format.group + (step + s) * 4);
+      Val four =
+          dot.broadcastActivations(activations.codes(i, group, step + s));
       for (int64_t part = 0; part < parts; ++part) {
         int64_t cell = i * parts + part;
         Val &sum = sums[cell * chains() + s % chains()];
-        dot.step(codes[s * parts + part], activations, sum, partial[cell]);
+        dot.step(codes[s * parts + part], four, sum, partial[cell]);
         if ((s + 1) % dot.stepsPerFlush() == 0 || s + 1 == stepsPerChunk())
           dot.flush(sum, partial[cell]);
       }
@@ -173,7 +237,7 @@ private:
                        });
     Vals result(before);
     for (int64_t i = 0; i < count; ++i) {
-      Val scale = k.load(k.argument(1), {row + i, group}).broadcast(k.floats());
+      Val scale = activations.scale(i, group).broadcast(k.floats());
       for (int64_t part = 0; part < parts; ++part) {
         int64_t cell = i * parts + part;
         Val sum = sums[cell * chains()];
@@ -189,7 +253,12 @@ private:
 
 } // namespace
 
-Vals lq::cpu::emitIntegerProduct(LinearKernel &kernel, Val base, Val row,
-                                 int64_t count) {
-  return IntegerProduct(kernel, base, row, count).emit();
+Vals lq::cpu::emitIntegerProduct(LinearKernel &kernel, Val base,
+                                 const RowGroup &rows) {
+  return IntegerProduct(kernel, base, rows).emit();
+}
+
+void lq::cpu::packIntegers(LinearKernel &kernel, const RowGroup &rows) {
+  IntegerDot dot(kernel.k, kernel.spec.format.bits);
+  IntegerActivations(kernel, rows, dot).pack();
 }

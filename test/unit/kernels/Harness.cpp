@@ -49,7 +49,8 @@ static llvm::SmallVector<char, 0> compile(Emit emit, const CpuLevel &level,
       mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
   mlir::func::FuncOp function = emit(*module, level);
   function.setPublic();
-  function->setAttr("llvm.emit_c_interface", mlir::UnitAttr::get(&context));
+  if (!options.assembly)
+    function->setAttr("llvm.emit_c_interface", mlir::UnitAttr::get(&context));
   if (getenv("LQ_PRINT_KERNELS"))
     module->dump();
   if (mlir::failed(module->verify()) || mlir::failed(lowerToLlvm(*module)))

@@ -1,0 +1,151 @@
+//===- CodegenTest.cpp - what the machine code looks like -----------------===//
+
+#include "lowering/cpu/codegen/Codegen.h"
+#include "mlir/Parser/Parser.h"
+#include "test/unit/kernels/Formats.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include <gtest/gtest.h>
+
+using namespace lq;
+using namespace lq::cpu;
+using namespace lq::cpu::test;
+
+namespace {
+
+std::string getLinearAssembly(const FormatDescription &format, int64_t rows,
+                              const CpuLevel &level) {
+  LinearSpec spec{format, 64, 256, rows, 64, false, false};
+  return getAssembly(
+      [&](mlir::ModuleOp module, const CpuLevel &level) {
+        return emitLinear(module, "linear", spec, level);
+      },
+      level);
+}
+
+/// Instructions of a name, whatever their operands.
+int64_t countUses(llvm::StringRef assembly, llvm::StringRef instruction) {
+  return assembly.count(std::string("\t").append(instruction).append("\t"));
+}
+
+/// What a compiler writes where vectors were taken apart.
+void expectNoScalarArithmetic(llvm::StringRef assembly) {
+  for (const char *name :
+       {"vmulss", "vaddss", "vfmadd213ss", "vfmadd231ss", "vfmadd132ss",
+        "vpextrb", "vpextrw", "vpinsrb", "callq"})
+    EXPECT_EQ(countUses(assembly, name), 0) << name;
+}
+
+TEST(CodegenTest, IntegerProductsUseTheirInstruction) {
+  for (const CpuLevel &level : CpuLevel::all())
+    for (const FormatDescription &format :
+         {integers(4, 8, 32), integers(8, 128, 32)})
+      for (int64_t rows : {int64_t(1), kDynamic}) {
+        SCOPED_TRACE(level.name + ", " + std::to_string(format.bits) + " bits");
+        std::string assembly = getLinearAssembly(format, rows, level);
+        // Eight steps of four columns a group, for each part of a row block and
+        // at least one row.
+        int64_t least = 8 * tileRows / level.lanes();
+        EXPECT_GE(countUses(assembly, level.vnni ? "vpdpbusd" : "vpmaddubsw"),
+                  least);
+        EXPECT_NE(assembly.find(level.vectorBits == 512 ? "%zmm" : "%ymm"),
+                  std::string::npos);
+        expectNoScalarArithmetic(assembly);
+      }
+}
+
+TEST(CodegenTest, ElementProductsAreFused) {
+  for (const CpuLevel &level : CpuLevel::all())
+    for (Scalar scalar : {Scalar::F32, Scalar::F16, Scalar::BF16})
+      for (int64_t rows : {int64_t(1), kDynamic}) {
+        SCOPED_TRACE(level.name);
+        std::string assembly = getLinearAssembly(elements(scalar), rows, level);
+        int64_t fused = 0;
+        for (const char *order : {"132", "213", "231"})
+          fused += countUses(assembly, std::string("vfmadd") + order + "ps");
+        EXPECT_GE(fused, 4);
+        EXPECT_EQ(countUses(assembly, "vmulps"), 0);
+        expectNoScalarArithmetic(assembly);
+      }
+}
+
+/// A module with one public function, from its text.
+struct Module {
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+
+  explicit Module(llvm::StringRef text)
+      : context(registry(), mlir::MLIRContext::Threading::DISABLED) {
+    module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  }
+
+  static mlir::DialectRegistry registry() {
+    mlir::DialectRegistry registry;
+    registerKernelDialects(registry);
+    registerCodegenDialects(registry);
+    return registry;
+  }
+
+  llvm::SmallVector<char, 0> compile() {
+    EXPECT_TRUE(mlir::succeeded(lowerToLlvm(*module)));
+    auto object = compileToObject(*module, CpuLevel::all().front());
+    EXPECT_TRUE(bool(object));
+    return std::move(*object);
+  }
+};
+
+TEST(CodegenTest, AnUndefinedSymbolIsNamed) {
+  Module module("func.func private @absent()\n"
+                "func.func @f() {\n  call @absent() : () -> ()\n  return\n}");
+  auto library = linkSharedObject(module.compile());
+  ASSERT_FALSE(bool(library));
+  std::string message = llvm::toString(library.takeError());
+  EXPECT_NE(message.find("undefined symbol: absent"), std::string::npos)
+      << message;
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+}
+
+TEST(CodegenTest, AnUnwritableOutputIsAnError) {
+  Module module("func.func @f() {\n  return\n}");
+  llvm::Error error =
+      linkSharedObject(module.compile(), "/proc/no-such-folder/code.so");
+  ASSERT_TRUE(bool(error));
+  std::string message = llvm::toString(std::move(error));
+  EXPECT_NE(message.find("/proc/no-such-folder/code.so"), std::string::npos);
+}
+
+TEST(CodegenTest, TheSameModuleGivesTheSameBytes) {
+  const char *text = R"(func.func @f(%x: memref<?xf32>, %n: index) {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    scf.for %i = %c0 to %n step %c1 {
+      %v = memref.load %x[%i] : memref<?xf32>
+      %e = math.exp %v : f32
+      memref.store %e, %x[%i] : memref<?xf32>
+    }
+    return
+  })";
+  auto first = linkSharedObject(Module(text).compile());
+  auto second = linkSharedObject(Module(text).compile());
+  ASSERT_TRUE(bool(first) && bool(second));
+  EXPECT_EQ(*first, *second);
+}
+
+TEST(CodegenTest, CopiesNeedNoLibrary) {
+  // A copy that LLVM makes a call of memcpy or memmove, and a fill.
+  Module module(R"(func.func @f(%x: memref<4096xf32>, %y: memref<4096xf32>) {
+    memref.copy %x, %y : memref<4096xf32> to memref<4096xf32>
+    %zero = arith.constant 0.0 : f32
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %n = arith.constant 4096 : index
+    scf.for %i = %c0 to %n step %c1 {
+      memref.store %zero, %x[%i] : memref<4096xf32>
+    }
+    return
+  })");
+  auto library = linkSharedObject(module.compile());
+  EXPECT_TRUE(bool(library)) << llvm::toString(library.takeError());
+}
+
+} // namespace
