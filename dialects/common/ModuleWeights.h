@@ -1,5 +1,4 @@
-//===- ModuleWeights.h - Which folder a module's weights lie in -----*- C++
-//-*-===//
+//===- ModuleWeights.h - Which folder a module's weights lie in -*- C++ -*-===//
 
 #ifndef LQ_DIALECTS_COMMON_MODULEWEIGHTS_H
 #define LQ_DIALECTS_COMMON_MODULEWEIGHTS_H

@@ -1,5 +1,4 @@
-//===- WeightArchive.h - Write weights to a file beside the IR ------*- C++
-//-*-===//
+//===- WeightArchive.h - Write weights to a file beside the IR --*- C++ -*-===//
 
 #ifndef LQ_DIALECTS_COMMON_WEIGHTARCHIVE_H
 #define LQ_DIALECTS_COMMON_WEIGHTARCHIVE_H

@@ -1,5 +1,4 @@
-//===- WeightFile.h - Read weights where they lie -------------------*- C++
-//-*-===//
+//===- WeightFile.h - Read weights where they lie ---------------*- C++ -*-===//
 //
 // Weights are never in the IR: an op holds a path and a byte offset, and the
 // bytes stay in their file. This class maps such files, once each and read
@@ -15,6 +14,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -85,7 +85,8 @@ private:
   llvm::Expected<Mapping> mapUpTo(File &file, uint64_t end,
                                   llvm::StringRef path);
 
-  std::vector<Root> roots;
+  /// References to a root stay valid when another is added.
+  std::deque<Root> roots;
   llvm::StringMap<File> files;
   std::mutex mutex;
 };

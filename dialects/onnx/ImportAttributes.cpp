@@ -125,6 +125,10 @@ lq::onnx::importAttribute(ImportContext &import,
     return importList(import, attribute.sparse_tensors(), where, sparse);
   case A::TYPE_PROTOS:
     return importList(import, attribute.type_protos(), where, type);
+  case A::GRAPHS:
+    if (attribute.graphs_size() == 0)
+      return Attribute(b.getArrayAttr({}));
+    return import.error(where) << "a graph has no place here";
   default:
     return import.error(where) << "the attribute " << quoted(attribute.name())
                                << " has no type, or one that is not known";

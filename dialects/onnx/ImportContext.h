@@ -69,7 +69,8 @@ public:
   llvm::DenseMap<mlir::StringAttr, mlir::RankedTensorType> initializerTypes;
 
 private:
-  llvm::StringSet<> symbols;
+  /// The symbols of the module, and the last suffix that each was given.
+  llvm::StringMap<unsigned> symbols;
 };
 
 //===----------------------------------------------------------------------===//

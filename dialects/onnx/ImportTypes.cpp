@@ -10,9 +10,14 @@ using namespace lq;
 using namespace lq::onnx;
 
 StringAttr ImportContext::uniqueSymbol(StringRef name) {
-  std::string candidate = name.str();
-  for (unsigned suffix = 1; !symbols.insert(candidate).second; ++suffix)
-    candidate = (name + "_" + Twine(suffix)).str();
+  // Suffixes go on where they ended, as thousands of subgraphs may have
+  // initializers of one name.
+  if (symbols.try_emplace(name, 0).second)
+    return text(name);
+  std::string candidate;
+  do
+    candidate = (name + "_" + Twine(++symbols[name])).str();
+  while (!symbols.try_emplace(candidate, 0).second);
   return text(candidate);
 }
 

@@ -91,8 +91,7 @@ LogicalResult Inliner::checkCall(NodeOp call, FunctionOp function) {
       if (call.getGraph(name.getValue()))
         return call.emitError("the attribute ")
                << name << " is a graph, which cannot be passed to a function";
-  nodes += std::distance(function.getBody().front().begin(),
-                         function.getBody().front().end());
+  function.getBody().walk([&](NodeOp) { ++nodes; });
   if (nodes > maxNodes)
     return call.emitError("the functions expand to more than ")
            << maxNodes << " nodes (see the option max-nodes)";
