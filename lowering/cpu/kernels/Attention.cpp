@@ -5,7 +5,9 @@
 // exponentials; the sum of values they weigh. The scores of a row wait in
 // scratch between the passes.
 //
-// In a scratch record of a row lie the scores of all positions (a multiple of
+// Scratch holds a copy of the queries, times the scale, as rows of a power of
+// two of bytes would push each other out of the cache; then a record of each
+// row. In a record lie the scores of all positions (a multiple of
 // 16), then 64 bytes for a number a lane: first the largest scores, then 1 /
 // sum of exponentials. The 64 bytes also keep the records of rows out of each
 // other's cache sets.
@@ -40,10 +42,16 @@ static SmallVector<int64_t> getRowSizes(const AttentionSpec &spec,
   return sizes;
 }
 
+/// Bytes of the copy of `rows` queries.
+static int64_t getQueryBytes(const AttentionSpec &spec, int64_t rows) {
+  return llvm::alignTo(rows * spec.keySize * 4, 64);
+}
+
 int64_t lq::cpu::scratchBytes(const AttentionSpec &spec, const CpuLevel &level,
                               int64_t context) {
   int64_t scores = llvm::alignTo(context, cacheBlock) * 4;
-  return getRowSizes(spec, level).front() * (scores + recordTail);
+  int64_t rows = getRowSizes(spec, level).front();
+  return getQueryBytes(spec, rows) + rows * (scores + recordTail);
 }
 
 namespace {
@@ -74,6 +82,7 @@ public:
   }
 
   void emit() {
+    copyQueries();
     writeScores();
     k.forLoop(k.index(0), k.index(count()), 1,
               [&](Val row) { exponentiate(row); });
@@ -103,12 +112,34 @@ private:
   int64_t count() const { return static_cast<int64_t>(queries.size()); }
 
   /// Offset in scratch of the record of a row.
-  Val record(Val row) { return row * (scoreBytes + recordTail); }
+  Val record(Val row) {
+    return row * (scoreBytes + recordTail) + getQueryBytes(spec, count());
+  }
   Val record(int64_t row) { return record(k.index(row)); }
 
   //===--------------------------------------------------------------------===//
   // Scores
   //===--------------------------------------------------------------------===//
+
+  void copyQueries() {
+    for (auto [row, query] : llvm::enumerate(queries)) {
+      Val copy = k.index(row * spec.keySize * 4);
+      auto scale = [&](Val column, int64_t lanes) {
+        Vals place(query.place);
+        place.push_back(column);
+        Val x = k.load(q, place, lanes);
+        k.storeBytes(x * x.like(spec.scale), k.scratch(), copy + column * 4);
+      };
+      int64_t whole = spec.keySize / k.lanes() * k.lanes();
+      k.forLoop(k.index(0), k.index(whole), k.lanes(),
+                [&](Val column) { scale(column, k.lanes()); });
+      for (int64_t lanes = k.lanes() / 2; lanes > 0; lanes /= 2)
+        if (spec.keySize & lanes) {
+          scale(k.index(whole), lanes);
+          whole += lanes;
+        }
+    }
+  }
 
   /// Sums that take turns, so that few rows too hide the latency of a
   /// multiply-add.
@@ -176,9 +207,8 @@ private:
                       type)
               .convert(k.f32()));
     for (int64_t row = 0; row < count(); ++row) {
-      Vals place(queries[row].place);
-      place.push_back(column);
-      Val x = k.load(q, place).broadcast(k.floats());
+      Val x =
+          loadScalar(column * 4 + row * spec.keySize * 4).broadcast(k.floats());
       for (int64_t part = 0; part < parts; ++part) {
         Val &sum = sums[(row * parts + part) * chains() + chain];
         sum = key[part].fma(x, sum);
@@ -186,10 +216,10 @@ private:
     }
   }
 
-  /// Scales products of the positions from `first` on, adds the mask, and hides
-  /// the positions that the row does not see.
+  /// Adds the mask to products of the positions from `first` on, and hides the
+  /// positions that the row does not see.
   Val maskScores(Val products, int64_t row, Val first) {
-    Val score = products * products.like(spec.scale);
+    Val score = products;
     if (spec.mask)
       score = score + loadMask(row, first);
     Type integers = k.vector(k.lanes(), k.i32());

@@ -1,19 +1,22 @@
-//===- KernelBench.cpp - linear kernels against the machine's limits ------===//
+//===- KernelBench.cpp - kernels against the machine's limits -------------===//
 //
 //     LqKernelBench [--benchmark_filter=...]
 //
-// Every line gives GB/s of weights and GOP/s (two operations a product), and
-// each as a part of a limit that is measured in the same run, right before: a
-// loop that only reads as much memory, and one that only multiplies int8. Where
-// other work shares the machine, the parts mean more than the figures.
+// A line of a linear kernel gives GB/s of weights and GOP/s (two operations a
+// product), and each as a part of a limit that is measured in the same run,
+// right before: a loop that only reads as much memory, and one that only
+// multiplies int8. Where other work shares the machine, the parts mean more
+// than the figures.
 //
 //===----------------------------------------------------------------------===//
 
 #include "lowering/cpu/kernels/IntegerDot.h"
 #include "test/unit/kernels/Formats.h"
+#include "llvm/Support/MathExtras.h"
 #include <algorithm>
 #include <atomic>
 #include <benchmark/benchmark.h>
+#include <cstdlib>
 #include <sys/mman.h>
 #include <thread>
 #include <time.h>
@@ -151,20 +154,39 @@ template <typename F> double findShortest(int64_t runs, F work) {
 struct Limits {
   double readBytes, operations; // a second
 
-  Limits(Crew &crew, const CpuLevel &level, int64_t threads,
-         const Array<char> &memory) {
+  Limits(Crew &crew, const CpuLevel &level, int64_t threads, const char *memory,
+         int64_t bytes) {
+    Argument all = Argument::view(memory, bytes);
     Array<char> out({64 * threads});
     Kernel read(emitRead, level), peak(emitPeak, level);
-    Kernel::Call readAll = read.prepare({memory, out}, threads);
-    readBytes = memory.count() / findShortest(4, [&] {
+    Kernel::Call readAll = read.prepare({all, out}, threads);
+    readBytes = bytes / findShortest(4, [&] {
                   return crew.run([&](int64_t t) { readAll(t); });
                 });
-    Kernel::Call multiply = peak.prepare({memory, out}, threads);
+    Kernel::Call multiply = peak.prepare({all, out}, threads);
     double products = double(peakSteps) * peakChains * level.vectorBits / 8;
     operations = 2 * products * threads / findShortest(4, [&] {
                    return crew.run([&](int64_t t) { multiply(t); });
                  });
   }
+};
+
+/// Memory in huge pages: with pages of 4 KB, what is read is limited by the
+/// walks of page tables, twice as deep in a virtual machine.
+struct HugeMemory {
+  static constexpr int64_t page = 2 << 20;
+  char *data;
+  int64_t bytes;
+
+  explicit HugeMemory(int64_t bytes)
+      : data(static_cast<char *>(
+            std::aligned_alloc(page, llvm::alignTo(bytes, page)))),
+        bytes(bytes) {
+    madvise(data, llvm::alignTo(bytes, page), MADV_HUGEPAGE);
+    std::memset(data, 0x11, bytes);
+  }
+  ~HugeMemory() { std::free(data); }
+  HugeMemory(const HugeMemory &) = delete;
 };
 
 struct Shape {
@@ -198,10 +220,8 @@ void runLinear(benchmark::State &state, const Shape &shape,
   const FormatDescription &f = format.description;
   int64_t bytes = getTileLayout(f, shape.outputs, shape.inputs).totalBytes();
   int64_t copies = rows < 8 ? std::max<int64_t>(1, coldBytes / bytes) : 1;
-  Array<char> memory({std::max(copies * bytes, coldBytes)});
-  madvise(memory.data(), memory.count(), MADV_HUGEPAGE);
-  std::memset(memory.data(), 0x11, memory.count());
-  Limits limits(crew, level, threads, memory);
+  HugeMemory memory(std::max(copies * bytes, coldBytes));
+  Limits limits(crew, level, threads, memory.data, memory.bytes);
 
   LinearSpec spec{f,
                   shape.outputs,
@@ -221,7 +241,7 @@ void runLinear(benchmark::State &state, const Shape &shape,
   Array<int32_t> sums({rows, shape.inputs / f.group});
   std::vector<Kernel::Call> calls;
   for (int64_t copy = 0; copy < copies; ++copy) {
-    Argument weight = Argument::view(memory.data() + copy * bytes, bytes);
+    Argument weight = Argument::view(memory.data + copy * bytes, bytes);
     if (f.hasCodes())
       calls.push_back(
           kernel.prepare({codes, scales, sums, weight, out}, threads));
@@ -248,25 +268,91 @@ void runLinear(benchmark::State &state, const Shape &shape,
   state.counters["peak"] = limits.operations * 1e-9;
 }
 
+struct AttentionShape {
+  const char *name;
+  int64_t heads, keyHeads, headSize;
+};
+
+const AttentionShape attentionShapes[] = {{"smollm2-135m", 9, 3, 64},
+                                          {"tinyllama-1.1b", 32, 4, 64}};
+
+/// Causal attention of `rows` new positions that see `past` more.
+void runAttention(benchmark::State &state, const AttentionShape &shape,
+                  const CpuLevel &level, int64_t rows, int64_t past,
+                  int64_t threads) {
+  Crew crew(threads);
+  AttentionSpec spec;
+  spec.rows = rows == 1 ? 1 : kDynamic;
+  spec.heads = shape.heads;
+  spec.keyHeads = shape.keyHeads;
+  spec.keySize = spec.valueSize = shape.headSize;
+  spec.scale = 0.125f;
+  int64_t positions = past + rows;
+  Kernel kernel(
+      [&](mlir::ModuleOp module, const CpuLevel &level) {
+        return emitAttention(module, "attention", spec, level);
+      },
+      level, scratchBytes(spec, level, positions));
+  Array<float> q({1, rows, shape.heads, shape.headSize}),
+      out({1, rows, shape.heads, shape.headSize});
+  CacheSpec cache{true, shape.keyHeads, shape.headSize, spec.element};
+  Array<char> keys({cacheBytes(cache, positions)}),
+      values({cacheBytes(cache, positions)});
+  Kernel::Call call = kernel.prepare({q, keys, values, past, out}, threads);
+  double shortest = 1e30;
+  for (auto _ : state) {
+    double seconds = crew.run([&](int64_t thread) { call(thread); });
+    shortest = std::min(shortest, seconds);
+    state.SetIterationTime(seconds);
+  }
+  double seen = rows * (past + (rows + 1) / 2.0);
+  state.counters["us"] = shortest * 1e6;
+  state.counters["GB/s"] = (keys.count() + values.count()) / shortest * 1e-9;
+  state.counters["GOP/s"] =
+      4 * seen * shape.heads * shape.headSize / shortest * 1e-9;
+}
+
+template <typename F> void registerBenchmark(const std::string &name, F run) {
+  benchmark::RegisterBenchmark(name.c_str(), run)
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond);
+}
+
+void registerAttention(const CpuLevel &level) {
+  for (const AttentionShape &shape : attentionShapes)
+    for (auto [rows, past] :
+         {std::pair(1, 511), {1, 2047}, {32, 480}, {512, 0}, {512, 1536}})
+      for (int64_t threads : {1, 2})
+        registerBenchmark(
+            level.name + "/attention/" + shape.name +
+                "/S:" + std::to_string(rows) + "/past:" + std::to_string(past) +
+                "/threads:" + std::to_string(threads),
+            [=, &level, rows = rows, past = past](benchmark::State &state) {
+              runAttention(state, shape, level, rows, past, threads);
+            });
+}
+
+void registerLinear(const CpuLevel &level) {
+  for (const Format &format : formats)
+    for (const Shape &shape : shapes)
+      for (int64_t rows : {1, 4, 32, 512})
+        for (int64_t threads : {1, 2})
+          registerBenchmark(level.name + "/" + format.name + "/" + shape.name +
+                                "/M:" + std::to_string(rows) +
+                                "/threads:" + std::to_string(threads),
+                            [=, &level](benchmark::State &state) {
+                              runLinear(state, shape, format, level, rows,
+                                        threads);
+                            });
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
-  for (const CpuLevel *level : availableLevels())
-    for (const Format &format : formats)
-      for (const Shape &shape : shapes)
-        for (int64_t rows : {1, 4, 32, 512})
-          for (int64_t threads : {1, 2}) {
-            std::string name = level->name + "/" + format.name + "/" +
-                               shape.name + "/M:" + std::to_string(rows) +
-                               "/threads:" + std::to_string(threads);
-            benchmark::RegisterBenchmark(name.c_str(),
-                                         [=](benchmark::State &state) {
-                                           runLinear(state, shape, format,
-                                                     *level, rows, threads);
-                                         })
-                ->UseManualTime()
-                ->Unit(benchmark::kMicrosecond);
-          }
+  for (const CpuLevel *level : availableLevels()) {
+    registerLinear(*level);
+    registerAttention(*level);
+  }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
