@@ -12,11 +12,9 @@ namespace lq::raise {
 
 /// Larger idioms come before those that they contain.
 static constexpr Matcher kMatchers[] = {
-    matchAttention,  matchAttentionOperator,
-    matchLayerNorm,  matchRmsNorm,
-    matchLinear,     matchGlu,
-    matchActivation, matchEmbedding,
-    matchGuard,      matchTranspose,
+    matchAttention, matchAttentionOperator, matchLayerNorm, matchRmsNorm,
+    matchLinear,    matchActivation,        matchGlu,       matchEmbedding,
+    matchGuard,     matchTranspose,
 };
 
 Plan::Plan(const Graph &graph, int64_t context)
@@ -93,7 +91,7 @@ LogicalResult Plan::checkSupported() const {
       continue;
     std::string name = node.getDomain().empty()
                            ? node.getOpType().str()
-                           : (node.getDomain() + "." + node.getOpType()).str();
+                           : (node.getDomain() + "::" + node.getOpType()).str();
     ++counts[name];
     first = first ? first : node;
   }

@@ -15,6 +15,7 @@
 #include "passes/raise/Plan.h"
 #include "passes/raise/Weights.h"
 #include "passes/raise/WidenFloats.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
@@ -98,11 +99,21 @@ std::unique_ptr<Attempt> choosePlan(func::FuncOp func, WeightFiles &files,
 // The raised module
 //===----------------------------------------------------------------------===//
 
-/// Dimensions that say how many texts there are: by name, or because they come
-/// first in an input.
+/// Whether an exporter made up the name of a dimension: "s70", "input_ids_0".
+bool isMadeUp(StringRef symbol) {
+  symbol.consume_front("s");
+  StringRef last = symbol.rsplit('_').second;
+  return llvm::all_of(symbol, llvm::isDigit) ||
+         (!last.empty() && llvm::all_of(last, llvm::isDigit));
+}
+
+/// Dimensions that say how many texts there are: by name or, where that says
+/// nothing, because they come first in an input.
 bool isBatch(const Roles &roles, StringRef symbol) {
   if (symbol.contains_insensitive("batch"))
     return true;
+  if (!isMadeUp(symbol))
+    return false;
   for (const auto &[input, extents] : roles.extents)
     if (extents.size() > 1 && extents[0] == Extent::symbol(symbol))
       return true;
