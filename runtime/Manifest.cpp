@@ -277,10 +277,12 @@ static void checkGenerative(const Manifest &manifest, const Fields &fields) {
       manifest.outputs[0].type != ElementType::F32)
     fields.fail("expected the output of a generative model to be logits of "
                 "f32, [1, rows, vocabulary]");
-  for (const CodeSpec &code : manifest.code)
-    if (!code.findEntry("prefill") || !code.findEntry("decode"))
+  for (const CodeSpec &code : manifest.code) {
+    const EntrySpec *decode = code.findEntry("decode");
+    if (!code.findEntry("prefill") || !decode || decode->minRows != 1)
       fields.fail("the code for " + code.target +
-                  " lacks an entry 'prefill' or 'decode'");
+                  " lacks an entry 'prefill' or a 'decode' of one row");
+  }
 }
 
 static void checkTensors(const Manifest &manifest, const Fields &fields) {

@@ -73,6 +73,10 @@ TEST(Manifest, ErrorsNameThePlace) {
                     m["code"][0]["entries"][0]["scratch_bytes"] = 7;
                   }),
                   "multiple of 64");
+  EXPECT_CONTAINS(messageAfter([](Json &m) {
+                    m["code"][0]["entries"][1]["rows"] = {2, 3};
+                  }),
+                  "'decode' of one row");
   EXPECT_CONTAINS(
       messageAfter([](Json &m) { m["outputs"][0]["type"] = "i64"; }), "logits");
   EXPECT_CONTAINS(messageAfter([](Json &m) { m["sha256"] = {1}; }), "'sha256'");
