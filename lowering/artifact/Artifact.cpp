@@ -53,20 +53,21 @@ json::Array dimsToJson(ArrayAttr dims) {
 json::Array describeTensors(ArrayAttr tensors) {
   json::Array array;
   for (auto tensor : tensors.getAsRange<DictionaryAttr>())
-    array.push_back(
-        json::Object{{"name", tensor.getAs<StringAttr>("name").getValue()},
-                     {"type", elementName(tensor.getAs<TypeAttr>("type").getValue())},
-                     {"shape", dimsToJson(tensor.getAs<ArrayAttr>("dims"))}});
+    array.push_back(json::Object{
+        {"name", tensor.getAs<StringAttr>("name").getValue()},
+        {"type", elementName(tensor.getAs<TypeAttr>("type").getValue())},
+        {"shape", dimsToJson(tensor.getAs<ArrayAttr>("dims"))}});
   return array;
 }
 
 json::Object describeCode(const lq::CodeObject &code) {
   json::Array entries;
   for (const lq::EntryCode &entry : code.entries)
-    entries.push_back(json::Object{{"name", entry.name},
-                                   {"rows", json::Array{entry.leastRows, entry.mostRows}},
-                                   {"arena_bytes", entry.arenaBytes},
-                                   {"scratch_bytes", entry.scratchBytes}});
+    entries.push_back(
+        json::Object{{"name", entry.name},
+                     {"rows", json::Array{entry.leastRows, entry.mostRows}},
+                     {"arena_bytes", entry.arenaBytes},
+                     {"scratch_bytes", entry.scratchBytes}});
   return json::Object{{"target", code.target},
                       {"features", json::Array(code.features)},
                       {"tensor", "code/" + code.target},
@@ -89,10 +90,12 @@ std::string encodingText(RankedTensorType type) {
 
 class ArtifactBuilder {
 public:
-  ArtifactBuilder(ModuleOp packed, lq::WeightFiles &files, llvm::ArrayRef<lq::CodeObject> code,
+  ArtifactBuilder(ModuleOp packed, lq::WeightFiles &files,
+                  llvm::ArrayRef<lq::CodeObject> code,
                   const lq::ArtifactOptions &options)
       : packed(packed), files(files), code(code), options(options),
-        model(packed->getAttrOfType<DictionaryAttr>("lq.model")), writer(containerAlignment) {}
+        model(packed->getAttrOfType<DictionaryAttr>("lq.model")),
+        writer(containerAlignment) {}
 
   llvm::Error write(llvm::StringRef path) {
     if (llvm::Error error = collectSections())
@@ -106,7 +109,8 @@ public:
       lq::writeTokenizerMetadata(*options.tokenizer, writer);
     std::string manifest = describe();
     writer.setMetadata("lq.manifest", lq::GgufValue(manifest));
-    writer.setMetadata("lq.manifest.sha256", lq::GgufValue(lq::sha256Hex(manifest)));
+    writer.setMetadata("lq.manifest.sha256",
+                       lq::GgufValue(lq::sha256Hex(manifest)));
     for (const Section &section : sections)
       writer.addBytes(section.name, asBytes(section.bytes));
     if (lq::Error error = writer.finish(path.str()))
@@ -117,7 +121,8 @@ public:
 private:
   llvm::Error collectSections() {
     for (auto weight : packed.getOps<lq::WeightOp>()) {
-      auto bytes = files.read(weight.getFile(), weight.getOffset(), weight.getStorageBytes());
+      auto bytes = files.read(weight.getFile(), weight.getOffset(),
+                              weight.getStorageBytes());
       if (!bytes)
         return bytes.takeError();
       sections.push_back({("weight/" + weight.getSymName()).str(), *bytes, {}});
@@ -131,11 +136,12 @@ private:
     json::Array weights;
     for (auto weight : packed.getOps<lq::WeightOp>()) {
       RankedTensorType type = weight.getTensorType();
-      weights.push_back(json::Object{{"name", weight.getSymName()},
-                                     {"tensor", ("weight/" + weight.getSymName()).str()},
-                                     {"shape", json::Array(type.getShape())},
-                                     {"encoding", encodingText(type)},
-                                     {"storage_bytes", weight.getStorageBytes()}});
+      weights.push_back(
+          json::Object{{"name", weight.getSymName()},
+                       {"tensor", ("weight/" + weight.getSymName()).str()},
+                       {"shape", json::Array(type.getShape())},
+                       {"encoding", encodingText(type)},
+                       {"storage_bytes", weight.getStorageBytes()}});
     }
     return weights;
   }
@@ -146,7 +152,9 @@ private:
       int64_t width = cache.getElementType().getIntOrFloatBitWidth() / 8;
       states.push_back(json::Object{
           {"name", cache.getSymName()},
-          {"bytes_per_position", static_cast<int64_t>(cache.getHeads() * cache.getHeadSize()) * width},
+          {"bytes_per_position",
+           static_cast<int64_t>(cache.getHeads() * cache.getHeadSize()) *
+               width},
           {"position_multiple", code.front().positionMultiple}});
     }
     return states;
@@ -155,8 +163,9 @@ private:
   std::string describe() {
     json::Array extents;
     for (auto dimension : packed.getOps<lq::DimensionOp>())
-      extents.push_back(json::Object{{"name", dimension.getSymName()},
-                                     {"max", static_cast<int64_t>(dimension.getMax())}});
+      extents.push_back(
+          json::Object{{"name", dimension.getSymName()},
+                       {"max", static_cast<int64_t>(dimension.getMax())}});
     json::Array objects;
     for (const lq::CodeObject &object : code)
       objects.push_back(describeCode(object));
@@ -197,12 +206,15 @@ private:
 } // namespace
 
 llvm::Error lq::writeArtifact(ModuleOp packed, WeightFiles &files,
-                              llvm::ArrayRef<CodeObject> code, const ArtifactOptions &options,
+                              llvm::ArrayRef<CodeObject> code,
+                              const ArtifactOptions &options,
                               llvm::StringRef path) {
   if (code.empty())
-    return llvm::createStringError("an artifact needs code for at least one target");
+    return llvm::createStringError(
+        "an artifact needs code for at least one target");
   auto model = packed->getAttrOfType<DictionaryAttr>("lq.model");
   if (!model || !model.getAs<StringAttr>("kind"))
-    return llvm::createStringError("expected the module to say what it is (lq.model), as lq-raise does");
+    return llvm::createStringError(
+        "expected the module to say what it is (lq.model), as lq-raise does");
   return ArtifactBuilder(packed, files, code, options).write(path);
 }

@@ -53,8 +53,8 @@ struct ArtifactOptions {
 /// Writes the packed model with its code to `path`, whole or not at all.
 /// `code` has the best target first; weights are read through `files`.
 llvm::Error writeArtifact(mlir::ModuleOp packed, WeightFiles &files,
-                          llvm::ArrayRef<CodeObject> code, const ArtifactOptions &options,
-                          llvm::StringRef path);
+                          llvm::ArrayRef<CodeObject> code,
+                          const ArtifactOptions &options, llvm::StringRef path);
 
 } // namespace lq
 

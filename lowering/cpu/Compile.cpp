@@ -13,12 +13,15 @@ using namespace lq;
 /// What the entries' attributes say, read before they are lowered away.
 static void describeEntries(ModuleOp module, CodeObject &code) {
   for (func::FuncOp entry : exec::getEntries(module)) {
-    auto number = [&](StringRef name) { return entry->getAttrOfType<IntegerAttr>(name).getInt(); };
+    auto number = [&](StringRef name) {
+      return entry->getAttrOfType<IntegerAttr>(name).getInt();
+    };
     auto rows = entry->getAttrOfType<ArrayAttr>(exec::rowsAttr);
-    code.entries.push_back({entry->getAttrOfType<StringAttr>(exec::entryAttr).str(),
-                            cast<IntegerAttr>(rows[0]).getInt(),
-                            cast<IntegerAttr>(rows[1]).getInt(), number(exec::arenaBytesAttr),
-                            number(exec::scratchBytesAttr)});
+    code.entries.push_back(
+        {entry->getAttrOfType<StringAttr>(exec::entryAttr).str(),
+         cast<IntegerAttr>(rows[0]).getInt(),
+         cast<IntegerAttr>(rows[1]).getInt(), number(exec::arenaBytesAttr),
+         number(exec::scratchBytesAttr)});
     code.inputs = entry->getAttrOfType<ArrayAttr>(exec::inputsAttr);
     code.outputs = entry->getAttrOfType<ArrayAttr>(exec::outputsAttr);
   }

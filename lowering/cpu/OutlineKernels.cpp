@@ -24,7 +24,9 @@ using exec::LaunchOp;
 
 namespace {
 
-int64_t lastDim(Value value) { return cast<RankedTensorType>(value.getType()).getShape().back(); }
+int64_t lastDim(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape().back();
+}
 
 /// "?" or the number, for names of kernels.
 std::string dimText(int64_t dim) {
@@ -59,7 +61,8 @@ private:
   //===--------------------------------------------------------------------===//
 
   Value toTensorOfRank(Value x, ArrayRef<ReassociationIndices> groups) {
-    if (static_cast<int64_t>(groups.size()) == cast<RankedTensorType>(x.getType()).getRank())
+    if (static_cast<int64_t>(groups.size()) ==
+        cast<RankedTensorType>(x.getType()).getRank())
       return x;
     return tensor::CollapseShapeOp::create(builder, loc, x, groups);
   }
@@ -69,11 +72,13 @@ private:
     int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
     if (rank == 1) {
       auto type = cast<RankedTensorType>(x.getType());
-      auto rows = RankedTensorType::get({1, type.getDimSize(0)}, type.getElementType());
-      return tensor::ExpandShapeOp::create(builder, loc, rows, x,
-                                           ArrayRef<ReassociationIndices>{{0, 1}});
+      auto rows =
+          RankedTensorType::get({1, type.getDimSize(0)}, type.getElementType());
+      return tensor::ExpandShapeOp::create(
+          builder, loc, rows, x, ArrayRef<ReassociationIndices>{{0, 1}});
     }
-    ReassociationIndices leading = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
+    ReassociationIndices leading =
+        llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
     return toTensorOfRank(x, {leading, {rank - 1}});
   }
 
@@ -85,30 +90,34 @@ private:
       return rows;
     auto rowsType = cast<RankedTensorType>(rows.getType());
     if (rank == 1)
-      return tensor::CollapseShapeOp::create(builder, loc, rows,
-                                             ArrayRef<ReassociationIndices>{{0, 1}});
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, model);
+      return tensor::CollapseShapeOp::create(
+          builder, loc, rows, ArrayRef<ReassociationIndices>{{0, 1}});
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(builder, loc, model);
     sizes.back() = builder.getIndexAttr(rowsType.getDimSize(1));
     SmallVector<int64_t> shape(modelType.getShape());
     shape.back() = rowsType.getDimSize(1);
-    ReassociationIndices leading = llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
+    ReassociationIndices leading =
+        llvm::to_vector(llvm::seq<int64_t>(0, rank - 1));
     auto type = RankedTensorType::get(shape, rowsType.getElementType());
-    return tensor::ExpandShapeOp::create(builder, loc, type, rows,
-                                         ArrayRef<ReassociationIndices>{leading, {rank - 1}},
-                                         sizes);
+    return tensor::ExpandShapeOp::create(
+        builder, loc, type, rows,
+        ArrayRef<ReassociationIndices>{leading, {rank - 1}}, sizes);
   }
 
   /// An empty tensor with the rows of [M, ...] and `columns` columns.
   Value emptyRows(Value rows, int64_t columns, Type element) {
     OpFoldResult count = tensor::getMixedSize(builder, loc, rows, 0);
-    return tensor::EmptyOp::create(builder, loc,
-                                   ArrayRef<OpFoldResult>{count, builder.getIndexAttr(columns)},
-                                   element);
+    return tensor::EmptyOp::create(
+        builder, loc,
+        ArrayRef<OpFoldResult>{count, builder.getIndexAttr(columns)}, element);
   }
 
   Value emptyLike(Value model, ArrayRef<int64_t> lastDims = {}) {
-    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, model);
-    for (auto [size, dim] : llvm::zip(llvm::reverse(sizes), llvm::reverse(lastDims)))
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(builder, loc, model);
+    for (auto [size, dim] :
+         llvm::zip(llvm::reverse(sizes), llvm::reverse(lastDims)))
       size = builder.getIndexAttr(dim);
     return tensor::EmptyOp::create(builder, loc, sizes, builder.getF32Type());
   }
@@ -135,13 +144,14 @@ private:
     return FlatSymbolRefAttr::get(function.getSymNameAttr());
   }
 
-  LaunchOp launch(FlatSymbolRefAttr kernel, ValueRange inputs, ValueRange updates,
-                  ValueRange outputs, int64_t scratchBytes = 0) {
+  LaunchOp launch(FlatSymbolRefAttr kernel, ValueRange inputs,
+                  ValueRange updates, ValueRange outputs,
+                  int64_t scratchBytes = 0) {
     SmallVector<Type> results;
     for (Value output : outputs)
       results.push_back(output.getType());
-    return LaunchOp::create(builder, loc, results, kernel, inputs, updates, outputs,
-                            builder.getI64IntegerAttr(scratchBytes));
+    return LaunchOp::create(builder, loc, results, kernel, inputs, updates,
+                            outputs, builder.getI64IntegerAttr(scratchBytes));
   }
 
   //===--------------------------------------------------------------------===//
@@ -150,11 +160,13 @@ private:
 
   LogicalResult outline(Operation &op) {
     return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-        .Case<GetOp, QuantizeRowsOp, LinearOp, RmsNormOp, LayerNormOp, RopeOp, EmbeddingOp, AppendOp,
-              AttentionOp>([&](auto op) { return outlineOp(op); })
+        .Case<GetOp, QuantizeRowsOp, LinearOp, RmsNormOp, LayerNormOp, RopeOp,
+              EmbeddingOp, AppendOp, AttentionOp>(
+            [&](auto op) { return outlineOp(op); })
         .Default([](Operation *op) {
-          return op->emitError() << "no CPU kernel for this operation; expected "
-                                    "lq-decompose-activations to run before";
+          return op->emitError()
+                 << "no CPU kernel for this operation; expected "
+                    "lq-decompose-activations to run before";
         });
   }
 
@@ -162,14 +174,19 @@ private:
     auto type = cast<RankedTensorType>(get.getType());
     if (type.getEncoding()) {
       if (!isTiled(type))
-        return get.emitError() << "expected a packed weight; run lq-pack before";
-      auto bytes = MemRefType::get({*computeStorageBytes(type)}, builder.getI8Type());
-      buffers[get] = exec::WeightOp::create(builder, loc, bytes, get.getWeightAttr());
+        return get.emitError()
+               << "expected a packed weight; run lq-pack before";
+      auto bytes =
+          MemRefType::get({*computeStorageBytes(type)}, builder.getI8Type());
+      buffers[get] =
+          exec::WeightOp::create(builder, loc, bytes, get.getWeightAttr());
       return success();
     }
     auto dense = MemRefType::get(type.getShape(), type.getElementType());
-    Value buffer = exec::WeightOp::create(builder, loc, dense, get.getWeightAttr());
-    get.replaceAllUsesWith(bufferization::ToTensorOp::create(builder, loc, type, buffer,
+    Value buffer =
+        exec::WeightOp::create(builder, loc, dense, get.getWeightAttr());
+    get.replaceAllUsesWith(bufferization::ToTensorOp::create(builder, loc, type,
+                                                             buffer,
                                                              /*restrict=*/true,
                                                              /*writable=*/false)
                                .getResult());
@@ -180,7 +197,8 @@ private:
   FailureOr<Value> weightBuffer(Operation *user, Value weight) {
     auto found = buffers.find(weight);
     if (found == buffers.end())
-      return user->emitError() << "expected the weight to come from lq.get, packed by lq-pack";
+      return user->emitError()
+             << "expected the weight to come from lq.get, packed by lq-pack";
     return found->second;
   }
 
@@ -188,14 +206,18 @@ private:
     Value x = toRows(op.getX());
     int64_t columns = lastDim(x);
     int64_t group =
-        cast<Int8RowsAttr>(cast<RankedTensorType>(op.getType()).getEncoding()).getGroup();
+        cast<Int8RowsAttr>(cast<RankedTensorType>(op.getType()).getEncoding())
+            .getGroup();
     QuantizeRowsSpec spec{columns, group, dim(x, 0), boundRows(x)};
-    auto name = llvm::formatv("quantize_rows_{0}x{1}_group{2}", dimText(spec.rows), columns, group);
-    FlatSymbolRefAttr callee = kernel(
-        name, [&](StringRef name) { return emitQuantizeRows(module, name, spec, level); });
-    SmallVector<Value> outputs{emptyRows(x, columns, builder.getI8Type()),
-                               emptyRows(x, columns / group, builder.getF32Type()),
-                               emptyRows(x, columns / group, builder.getI32Type())};
+    auto name = llvm::formatv("quantize_rows_{0}x{1}_group{2}",
+                              dimText(spec.rows), columns, group);
+    FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
+      return emitQuantizeRows(module, name, spec, level);
+    });
+    SmallVector<Value> outputs{
+        emptyRows(x, columns, builder.getI8Type()),
+        emptyRows(x, columns / group, builder.getF32Type()),
+        emptyRows(x, columns / group, builder.getI32Type())};
     LaunchOp quantize = launch(callee, x, {}, outputs);
     quantized[op] = llvm::to_vector_of<Value>(quantize.getResults());
     return success();
@@ -216,8 +238,9 @@ private:
     if (spec.format.hasCodes()) {
       auto found = quantized.find(op.getX());
       if (found == quantized.end())
-        return op.emitError() << "expected quantized activations for a weight with codes; run "
-                                 "lq-cpu-quantize-activations before";
+        return op.emitError()
+               << "expected quantized activations for a weight with codes; run "
+                  "lq-cpu-quantize-activations before";
       llvm::append_range(inputs, found->second);
     } else {
       inputs.push_back(toRows(op.getX()));
@@ -233,19 +256,22 @@ private:
       spec.residual = true;
       inputs.push_back(toRows(residual));
     }
-    auto name =
-        llvm::formatv("linear_{0}_{1}_{2}x{3}{4}{5}", format.getFormatName(), dimText(spec.rows),
-                      spec.outputs, spec.inputs, spec.bias ? "_bias" : "",
-                      spec.residual ? "_residual" : "");
-    FlatSymbolRefAttr callee =
-        kernel(name, [&](StringRef name) { return emitLinear(module, name, spec, level); });
+    auto name = llvm::formatv(
+        "linear_{0}_{1}_{2}x{3}{4}{5}", format.getFormatName(),
+        dimText(spec.rows), spec.outputs, spec.inputs, spec.bias ? "_bias" : "",
+        spec.residual ? "_residual" : "");
+    FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
+      return emitLinear(module, name, spec, level);
+    });
     if (sum)
       builder.setInsertionPoint(sum);
     Value output = emptyRows(rows, spec.outputs, builder.getF32Type());
-    LaunchOp product = launch(callee, inputs, {}, output, scratchBytes(spec, level));
+    LaunchOp product =
+        launch(callee, inputs, {}, output, scratchBytes(spec, level));
     // Quantized activations have no tensor any more; what they quantize has.
     auto quantize = op.getX().getDefiningOp<QuantizeRowsOp>();
-    Value result = fromRows(product.getResult(0), quantize ? quantize.getX() : op.getX());
+    Value result =
+        fromRows(product.getResult(0), quantize ? quantize.getX() : op.getX());
     if (!sum) {
       op.replaceAllUsesWith(result);
       return success();
@@ -261,8 +287,10 @@ private:
     if (!op->hasOneUse())
       return {};
     auto generic = dyn_cast<linalg::GenericOp>(*op->user_begin());
-    if (!generic || generic.getNumDpsInputs() != 2 || generic->getNumResults() != 1 ||
-        generic->getBlock() != op->getBlock() || generic.getResult(0).getType() != op.getType() ||
+    if (!generic || generic.getNumDpsInputs() != 2 ||
+        generic->getNumResults() != 1 ||
+        generic->getBlock() != op->getBlock() ||
+        generic.getResult(0).getType() != op.getType() ||
         !llvm::all_of(generic.getIndexingMapsArray(),
                       [](AffineMap map) { return map.isIdentity(); }))
       return {};
@@ -273,7 +301,8 @@ private:
         !llvm::is_contained(add->getOperands(), body.getArgument(0)) ||
         !llvm::is_contained(add->getOperands(), body.getArgument(1)))
       return {};
-    Value other = generic.getInputs()[generic.getInputs()[0] == op.getResult() ? 1 : 0];
+    Value other =
+        generic.getInputs()[generic.getInputs()[0] == op.getResult() ? 1 : 0];
     if (other == op.getResult() || other.getType() != op.getType())
       return {};
     sum = generic;
@@ -281,9 +310,10 @@ private:
   }
 
   template <typename Op>
-  LogicalResult outlineNorm(Op op, StringRef kind, ValueRange parameters, bool beta,
-                            func::FuncOp (*emit)(ModuleOp, StringRef, const NormSpec &,
-                                                 const CpuLevel &)) {
+  LogicalResult
+  outlineNorm(Op op, StringRef kind, ValueRange parameters, bool beta,
+              func::FuncOp (*emit)(ModuleOp, StringRef, const NormSpec &,
+                                   const CpuLevel &)) {
     Value x = toRows(op.getX());
     NormSpec spec;
     spec.columns = lastDim(x);
@@ -291,13 +321,15 @@ private:
     spec.maxRows = boundRows(x);
     spec.epsilon = op.getEpsilon().convertToFloat();
     spec.beta = beta;
-    auto name = llvm::formatv("{0}_{1}x{2}_eps{3:e}{4}", kind, dimText(spec.rows), spec.columns,
-                              spec.epsilon, beta ? "_beta" : "");
-    FlatSymbolRefAttr callee =
-        kernel(name, [&](StringRef name) { return emit(module, name, spec, level); });
+    auto name =
+        llvm::formatv("{0}_{1}x{2}_eps{3:e}{4}", kind, dimText(spec.rows),
+                      spec.columns, spec.epsilon, beta ? "_beta" : "");
+    FlatSymbolRefAttr callee = kernel(
+        name, [&](StringRef name) { return emit(module, name, spec, level); });
     SmallVector<Value> inputs{x};
     llvm::append_range(inputs, parameters);
-    LaunchOp norm = launch(callee, inputs, {}, emptyRows(x, spec.columns, builder.getF32Type()));
+    LaunchOp norm = launch(callee, inputs, {},
+                           emptyRows(x, spec.columns, builder.getF32Type()));
     op.replaceAllUsesWith(fromRows(norm.getResult(0), op.getX()));
     return success();
   }
@@ -310,7 +342,8 @@ private:
     SmallVector<Value> parameters{op.getGamma()};
     if (op.getBeta())
       parameters.push_back(op.getBeta());
-    return outlineNorm(op, "layer_norm", parameters, op.getBeta() != nullptr, emitLayerNorm);
+    return outlineNorm(op, "layer_norm", parameters, op.getBeta() != nullptr,
+                       emitLayerNorm);
   }
 
   LogicalResult outlineOp(RopeOp op) {
@@ -323,14 +356,15 @@ private:
     spec.pairs = lastDim(op.getCos());
     spec.positions = dim(op.getCos(), 0);
     spec.interleaved = op.getInterleaved();
-    auto name = llvm::formatv("rope_{0}x{1}x{2}x{3}_{4}x{5}{6}", dimText(spec.batch),
-                              dimText(spec.rows), spec.heads, spec.headSize,
-                              dimText(spec.positions), spec.pairs,
-                              spec.interleaved ? "_interleaved" : "");
-    FlatSymbolRefAttr callee =
-        kernel(name, [&](StringRef name) { return emitRope(module, name, spec, level); });
-    LaunchOp rope =
-        launch(callee, {x, op.getCos(), op.getSin(), op.getPast()}, {}, emptyLike(x));
+    auto name = llvm::formatv(
+        "rope_{0}x{1}x{2}x{3}_{4}x{5}{6}", dimText(spec.batch),
+        dimText(spec.rows), spec.heads, spec.headSize, dimText(spec.positions),
+        spec.pairs, spec.interleaved ? "_interleaved" : "");
+    FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
+      return emitRope(module, name, spec, level);
+    });
+    LaunchOp rope = launch(callee, {x, op.getCos(), op.getSin(), op.getPast()},
+                           {}, emptyLike(x));
     op.replaceAllUsesWith(rope.getResult(0));
     return success();
   }
@@ -343,7 +377,8 @@ private:
       return failure();
     Value ids = op.getIds();
     if (idsType.getRank() > 1)
-      ids = toTensorOfRank(ids, {llvm::to_vector(llvm::seq<int64_t>(0, idsType.getRank()))});
+      ids = toTensorOfRank(
+          ids, {llvm::to_vector(llvm::seq<int64_t>(0, idsType.getRank()))});
     FormatAttrInterface format = getFormat(tableType);
     EmbeddingSpec spec;
     spec.format = format.getDescription();
@@ -353,11 +388,12 @@ private:
     spec.rows = dim(ids, 0);
     spec.maxRows = boundRows(ids);
     spec.idBits = idsType.getElementTypeBitWidth();
-    auto name =
-        llvm::formatv("embedding_{0}_{1}_{2}x{3}_i{4}", format.getFormatName(), dimText(spec.rows),
-                      spec.vocabulary, spec.columns, spec.idBits);
-    FlatSymbolRefAttr callee =
-        kernel(name, [&](StringRef name) { return emitEmbedding(module, name, spec, level); });
+    auto name = llvm::formatv("embedding_{0}_{1}_{2}x{3}_i{4}",
+                              format.getFormatName(), dimText(spec.rows),
+                              spec.vocabulary, spec.columns, spec.idBits);
+    FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
+      return emitEmbedding(module, name, spec, level);
+    });
     LaunchOp rows = launch(callee, {ids, *table}, {},
                            emptyRows(ids, spec.columns, builder.getF32Type()));
     op.replaceAllUsesWith(expandIds(rows.getResult(0), op.getIds()));
@@ -374,7 +410,8 @@ private:
     sizes.push_back(builder.getIndexAttr(rowsType.getDimSize(1)));
     SmallVector<int64_t> shape(idsType.getShape());
     shape.push_back(rowsType.getDimSize(1));
-    ReassociationIndices leading = llvm::to_vector(llvm::seq<int64_t>(0, idsType.getRank()));
+    ReassociationIndices leading =
+        llvm::to_vector(llvm::seq<int64_t>(0, idsType.getRank()));
     auto type = RankedTensorType::get(shape, rowsType.getElementType());
     return tensor::ExpandShapeOp::create(
         builder, loc, type, rows,
@@ -382,17 +419,21 @@ private:
   }
 
   FlatSymbolRefAttr appendKernel(const AppendSpec &spec) {
-    auto name = llvm::formatv("append_{0}_{1}x{2}x{3}x{4}_{5}",
-                              spec.cache.keys ? "keys" : "values", dimText(spec.batch),
-                              dimText(spec.rows), spec.cache.heads, spec.cache.headSize,
-                              spec.cache.element == Scalar::F16 ? "f16" : "f32");
-    return kernel(name, [&](StringRef name) { return emitAppend(module, name, spec, level); });
+    auto name = llvm::formatv(
+        "append_{0}_{1}x{2}x{3}x{4}_{5}", spec.cache.keys ? "keys" : "values",
+        dimText(spec.batch), dimText(spec.rows), spec.cache.heads,
+        spec.cache.headSize, spec.cache.element == Scalar::F16 ? "f16" : "f32");
+    return kernel(name, [&](StringRef name) {
+      return emitAppend(module, name, spec, level);
+    });
   }
 
   LogicalResult outlineOp(AppendOp op) {
-    auto cache = SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, op.getCacheAttr());
+    auto cache =
+        SymbolTable::lookupNearestSymbolFrom<CacheOp>(op, op.getCacheAttr());
     AppendSpec spec;
-    spec.cache = {cache.getRole() == CacheRole::Keys, static_cast<int64_t>(cache.getHeads()),
+    spec.cache = {cache.getRole() == CacheRole::Keys,
+                  static_cast<int64_t>(cache.getHeads()),
                   static_cast<int64_t>(cache.getHeadSize()),
                   cache.getElementType().isF16() ? Scalar::F16 : Scalar::F32};
     spec.batch = dim(op.getX(), 0);
@@ -411,14 +452,18 @@ private:
     spec.cache = {keys, dim(x, 2), dim(x, 3), Scalar::F32};
     spec.batch = dim(x, 0);
     spec.rows = dim(x, 1);
-    auto index = [&](int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); };
+    auto index = [&](int64_t value) {
+      return arith::ConstantIndexOp::create(builder, loc, value);
+    };
     Value positions = tensor::DimOp::create(builder, loc, x, 1);
-    Value blocks = arith::CeilDivSIOp::create(builder, loc, positions, index(cacheBlock));
-    Value bytes = arith::MulIOp::create(builder, loc, blocks,
-                                        index(cacheBytes(spec.cache, cacheBlock)));
-    bytes = arith::MulIOp::create(builder, loc, bytes, tensor::DimOp::create(builder, loc, x, 0));
-    Value empty = tensor::EmptyOp::create(builder, loc, ArrayRef<OpFoldResult>{bytes},
-                                          builder.getI8Type());
+    Value blocks =
+        arith::CeilDivSIOp::create(builder, loc, positions, index(cacheBlock));
+    Value bytes = arith::MulIOp::create(
+        builder, loc, blocks, index(cacheBytes(spec.cache, cacheBlock)));
+    bytes = arith::MulIOp::create(builder, loc, bytes,
+                                  tensor::DimOp::create(builder, loc, x, 0));
+    Value empty = tensor::EmptyOp::create(
+        builder, loc, ArrayRef<OpFoldResult>{bytes}, builder.getI8Type());
     return launch(appendKernel(spec), {x, zero()}, {}, empty).getResult(0);
   }
 
@@ -441,7 +486,8 @@ private:
     if (Value mask = op.getMask()) {
       auto shape = cast<RankedTensorType>(mask.getType()).getShape();
       if (shape.size() != 4)
-        return op.emitError() << "expected a mask of rank 4, got " << mask.getType();
+        return op.emitError()
+               << "expected a mask of rank 4, got " << mask.getType();
       spec.mask.emplace();
       llvm::copy(shape, spec.mask->begin());
       for (int64_t size : shape)
@@ -451,19 +497,24 @@ private:
     inputs.push_back(op.getPast() ? op.getPast() : missingPast(op));
     int64_t context = boundContext(op, cached);
     auto name = llvm::formatv(
-        "attention_{0}x{1}x{2}x{3}_{4}x{5}_{6}{7}_scale{8:e}{9}{10}", dimText(spec.batch),
-        dimText(spec.rows), spec.heads, spec.keySize, spec.keyHeads, spec.valueSize,
-        spec.element == Scalar::F16 ? "f16" : "f32", spec.causal ? "_causal" : "", spec.scale,
-        spec.mask ? "_mask" : "", maskText);
-    FlatSymbolRefAttr callee =
-        kernel(name, [&](StringRef name) { return emitAttention(module, name, spec, level); });
-    LaunchOp attention = launch(callee, inputs, {}, emptyLike(op.getQ(), spec.valueSize),
-                                scratchBytes(spec, level, context));
+        "attention_{0}x{1}x{2}x{3}_{4}x{5}_{6}{7}_scale{8:e}{9}{10}",
+        dimText(spec.batch), dimText(spec.rows), spec.heads, spec.keySize,
+        spec.keyHeads, spec.valueSize,
+        spec.element == Scalar::F16 ? "f16" : "f32",
+        spec.causal ? "_causal" : "", spec.scale, spec.mask ? "_mask" : "",
+        maskText);
+    FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
+      return emitAttention(module, name, spec, level);
+    });
+    LaunchOp attention =
+        launch(callee, inputs, {}, emptyLike(op.getQ(), spec.valueSize),
+               scratchBytes(spec, level, context));
     op.replaceAllUsesWith(attention.getResult(0));
     return success();
   }
 
-  /// Positions less rows, which stands for `past` where attention is not causal.
+  /// Positions less rows, which stands for `past` where attention is not
+  /// causal.
   Value missingPast(AttentionOp op) {
     Value positions = tensor::DimOp::create(builder, loc, op.getK(), 1);
     Value rows = tensor::DimOp::create(builder, loc, op.getQ(), 1);
@@ -485,7 +536,8 @@ private:
   const CpuLevel &level;
   OpBuilder builder;
   Location loc;
-  /// Operations that launches stand for, each after those whose results it uses.
+  /// Operations that launches stand for, each after those whose results it
+  /// uses.
   SmallVector<Operation *> dead;
   /// Encoded weights and caches, by the tensor that stands for them.
   DenseMap<Value, Value> buffers;
@@ -501,7 +553,8 @@ struct OutlineKernelsPass : cpu::impl::OutlineKernelsBase<OutlineKernelsPass> {
   void runOnOperation() override {
     const CpuLevel *chosen = chooseLevel();
     if (!chosen) {
-      getOperation().emitError() << "unknown CPU level '" << level << "'; see lq-compile --help";
+      getOperation().emitError()
+          << "unknown CPU level '" << level << "'; see lq-compile --help";
       return signalPassFailure();
     }
     for (func::FuncOp entry : exec::getEntries(getOperation()))

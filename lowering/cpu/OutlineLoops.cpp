@@ -50,10 +50,12 @@ private:
     OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
     Type index = builder.getIndexType();
     SmallVector<Type> types(operands.getTypes());
-    types.append({MemRefType::get({ShapedType::kDynamic}, builder.getI8Type()), index, index});
+    types.append({MemRefType::get({ShapedType::kDynamic}, builder.getI8Type()),
+                  index, index});
     // The location is left out, so that equal layers have equal text.
     Location loc = builder.getUnknownLoc();
-    auto function = func::FuncOp::create(builder, loc, "loops", builder.getFunctionType(types, {}));
+    auto function = func::FuncOp::create(builder, loc, "loops",
+                                         builder.getFunctionType(types, {}));
     function.setPrivate();
     Block *body = function.addEntryBlock();
     builder.setInsertionPointToStart(body);
@@ -62,7 +64,9 @@ private:
       mapping.map(operand, argument);
     for (Value captured : captures(op))
       if (!mapping.contains(captured))
-        mapping.map(captured, builder.clone(*captured.getDefiningOp(), mapping)->getResult(0));
+        mapping.map(
+            captured,
+            builder.clone(*captured.getDefiningOp(), mapping)->getResult(0));
     builder.clone(*op, mapping);
     func::ReturnOp::create(builder, loc);
     return function;
@@ -82,7 +86,8 @@ private:
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
     IRRewriter rewriter(function.getContext());
     rewriter.setInsertionPoint(op);
-    FailureOr<linalg::LinalgLoops> loops = linalg::linalgOpToLoops(rewriter, op);
+    FailureOr<linalg::LinalgLoops> loops =
+        linalg::linalgOpToLoops(rewriter, op);
     if (failed(loops))
       return op.emitError() << "no loops for this operation";
     rewriter.eraseOp(op);
@@ -91,8 +96,8 @@ private:
     return success();
   }
 
-  /// Restricts the outermost parallel loop of more than one turn to the share of
-  /// the thread. Without one, the first thread does all.
+  /// Restricts the outermost parallel loop of more than one turn to the share
+  /// of the thread. Without one, the first thread does all.
   static void divideAmongThreads(IRRewriter &rewriter, func::FuncOp function,
                                  ArrayRef<Operation *> loops,
                                  ArrayRef<utils::IteratorType> iterators) {
@@ -101,7 +106,8 @@ private:
     scf::ForOp chosen;
     for (auto [loop, iterator] : llvm::zip(loops, iterators)) {
       auto candidate = cast<scf::ForOp>(loop);
-      std::optional<int64_t> turns = getConstantIntValue(candidate.getUpperBound());
+      std::optional<int64_t> turns =
+          getConstantIntValue(candidate.getUpperBound());
       if (iterator == utils::IteratorType::parallel && (!turns || *turns > 1)) {
         chosen = candidate;
         break;
@@ -119,9 +125,11 @@ private:
     auto index = [&](int64_t value) {
       return arith::ConstantIndexOp::create(rewriter, loc, value);
     };
-    // share = ceil(turns / (threads grain)) grain; [thread share, (thread + 1) share)
+    // share = ceil(turns / (threads grain)) grain; [thread share, (thread + 1)
+    // share)
     Value share = arith::CeilDivUIOp::create(
-        rewriter, loc, turns, arith::MulIOp::create(rewriter, loc, threads, index(grain)));
+        rewriter, loc, turns,
+        arith::MulIOp::create(rewriter, loc, threads, index(grain)));
     share = arith::MulIOp::create(rewriter, loc, share, index(grain));
     Value first = arith::MulIOp::create(rewriter, loc, thread, share);
     Value last = arith::AddIOp::create(rewriter, loc, first, share);
@@ -131,15 +139,16 @@ private:
     });
   }
 
-  static void runOnFirstThread(IRRewriter &rewriter, func::FuncOp function, Operation *outer,
-                               Value thread) {
+  static void runOnFirstThread(IRRewriter &rewriter, func::FuncOp function,
+                               Operation *outer, Value thread) {
     Location loc = function.getLoc();
     Block &body = function.getBody().front();
     rewriter.setInsertionPointToStart(&body);
     Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
-    Value isFirst =
-        arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::eq, thread, zero);
-    auto branch = scf::IfOp::create(rewriter, loc, isFirst, /*withElseRegion=*/false);
+    Value isFirst = arith::CmpIOp::create(
+        rewriter, loc, arith::CmpIPredicate::eq, thread, zero);
+    auto branch =
+        scf::IfOp::create(rewriter, loc, isFirst, /*withElseRegion=*/false);
     for (Operation &op : llvm::make_early_inc_range(body))
       if (branch->isBeforeInBlock(&op) && !op.hasTrait<OpTrait::IsTerminator>())
         op.moveBefore(branch.thenBlock()->getTerminator());
@@ -170,11 +179,13 @@ public:
     // linalg.generic has one form for what copies, fills and named ops do.
     entry.walk([&](memref::CopyOp copy) {
       rewriter.setInsertionPoint(copy);
-      linalg::CopyOp::create(rewriter, copy.getLoc(), copy.getSource(), copy.getTarget());
+      linalg::CopyOp::create(rewriter, copy.getLoc(), copy.getSource(),
+                             copy.getTarget());
       rewriter.eraseOp(copy);
     });
     WalkResult result = entry.walk([&](LaunchOp launch) {
-      return failed(matchLayouts(launch)) ? WalkResult::interrupt() : WalkResult::advance();
+      return failed(matchLayouts(launch)) ? WalkResult::interrupt()
+                                          : WalkResult::advance();
     });
     if (result.wasInterrupted())
       return failure();
@@ -189,31 +200,36 @@ public:
 private:
   /// Gives a derived kernel the contiguous buffers that its signature names.
   LogicalResult matchLayouts(LaunchOp launch) {
-    auto kernel =
-        SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(launch, launch.getKernelAttr());
+    auto kernel = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+        launch, launch.getKernelAttr());
     for (OpOperand &operand : launch->getOpOperands()) {
       auto actual = dyn_cast<MemRefType>(operand.get().getType());
-      auto expected =
-          dyn_cast<MemRefType>(kernel.getArgument(operand.getOperandNumber()).getType());
+      auto expected = dyn_cast<MemRefType>(
+          kernel.getArgument(operand.getOperandNumber()).getType());
       if (!actual || !expected || actual == expected)
         continue;
       bool isInput = operand.getOperandNumber() < launch.getInputs().size();
       rewriter.setInsertionPoint(launch);
-      Value buffer = isContiguous(actual) ? operand.get()
-                                          : copyOf(launch, operand.get(), isInput);
+      Value buffer = isContiguous(actual)
+                         ? operand.get()
+                         : copyOf(launch, operand.get(), isInput);
       auto type = cast<MemRefType>(buffer.getType());
       if (type != expected) {
         if (!memref::CastOp::areCastCompatible(type, expected))
-          return launch.emitError() << "operand " << operand.getOperandNumber() << " is a " << actual
-                                    << ", the kernel expects " << expected;
-        buffer = memref::CastOp::create(rewriter, launch.getLoc(), expected, buffer);
+          return launch.emitError()
+                 << "operand " << operand.getOperandNumber() << " is a "
+                 << actual << ", the kernel expects " << expected;
+        buffer =
+            memref::CastOp::create(rewriter, launch.getLoc(), expected, buffer);
       }
       operand.set(buffer);
     }
     return success();
   }
 
-  static bool isContiguous(MemRefType type) { return type.getLayout().isIdentity(); }
+  static bool isContiguous(MemRefType type) {
+    return type.getLayout().isIdentity();
+  }
 
   /// A contiguous buffer with the contents of `view`; where the kernel writes
   /// it, the contents are put back after the launch.
@@ -245,7 +261,8 @@ private:
           !captured.getDefiningOp()->hasTrait<OpTrait::ConstantLike>())
         inputs.push_back(captured);
     for (OpOperand &operand : op.getDpsInitsMutable())
-      (op.payloadUsesValueFromOperand(&operand) ? updates : outputs).push_back(operand.get());
+      (op.payloadUsesValueFromOperand(&operand) ? updates : outputs)
+          .push_back(operand.get());
     SmallVector<Value> operands(inputs);
     llvm::append_range(operands, updates);
     llvm::append_range(operands, outputs);
@@ -253,8 +270,8 @@ private:
     if (failed(kernel))
       return failure();
     rewriter.setInsertionPoint(op);
-    LaunchOp::create(rewriter, op.getLoc(), TypeRange(), *kernel, inputs, updates, outputs,
-                     rewriter.getI64IntegerAttr(0));
+    LaunchOp::create(rewriter, op.getLoc(), TypeRange(), *kernel, inputs,
+                     updates, outputs, rewriter.getI64IntegerAttr(0));
     rewriter.eraseOp(op);
     return success();
   }

@@ -14,21 +14,22 @@
 #include "mlir/Dialect/Func/Extensions/AllExtensions.h"
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Linalg/Transforms/SubsetInsertionOpInterfaceImpl.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/IR/TensorInferTypeOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Tensor/Transforms/SubsetInsertionOpInterfaceImpl.h"
-#include "mlir/Dialect/Linalg/Transforms/SubsetInsertionOpInterfaceImpl.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
 void lq::cpu::registerLowering(DialectRegistry &registry) {
-  registry.insert<LqDialect, exec::ExecDialect, affine::AffineDialect, arith::ArithDialect,
-                  bufferization::BufferizationDialect, func::FuncDialect, linalg::LinalgDialect,
-                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
+  registry.insert<LqDialect, exec::ExecDialect, affine::AffineDialect,
+                  arith::ArithDialect, bufferization::BufferizationDialect,
+                  func::FuncDialect, linalg::LinalgDialect, LLVM::LLVMDialect,
+                  math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
                   tensor::TensorDialect, vector::VectorDialect>();
   registerKernelDialects(registry);
   registerCodegenDialects(registry);
@@ -56,7 +57,8 @@ void lq::cpu::buildEntryPipeline(OpPassManager &passes, const CpuLevel &level) {
   passes.addPass(exec::createSchedule());
   passes.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions options;
-  options.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
+  options.functionBoundaryTypeConversion =
+      bufferization::LayoutMapOption::IdentityLayoutMap;
   passes.addPass(bufferization::createOneShotBufferizePass(options));
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
@@ -82,12 +84,14 @@ void lq::cpu::registerPipelines() {
   };
   PassPipelineRegistration<LevelOptions>(
       "lq-cpu-entries",
-      "from a packed model to entry points that launch derived kernels on planned buffers",
+      "from a packed model to entry points that launch derived kernels on "
+      "planned buffers",
       [](OpPassManager &passes, const LevelOptions &options) {
         CpuLevel level;
         level.name = options.level;
         buildEntryPipeline(passes, level);
       });
-  PassPipelineRegistration<>("lq-cpu-llvm", "from entry points and kernels to the LLVM dialect",
-                             buildLlvmPipeline);
+  PassPipelineRegistration<>(
+      "lq-cpu-llvm", "from entry points and kernels to the LLVM dialect",
+      buildLlvmPipeline);
 }

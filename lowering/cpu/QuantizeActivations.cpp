@@ -35,7 +35,8 @@ struct QuantizeActivationsPass
         auto encoded =
             RankedTensorType::get(type.getShape(), type.getElementType(),
                                   Int8RowsAttr::get(&getContext(), group));
-        quantized = QuantizeRowsOp::create(builder, linear.getLoc(), encoded, linear.getX());
+        quantized = QuantizeRowsOp::create(builder, linear.getLoc(), encoded,
+                                           linear.getX());
       }
       linear.getXMutable().assign(quantized);
     });

@@ -3,8 +3,8 @@
 #include "lowering/exec/Bounds.h"
 
 #include "dialects/lq/LqOps.h"
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "lowering/exec/ExecDialect.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -20,13 +20,14 @@ static Interval add(Interval a, Interval b) {
 }
 
 static Interval multiply(Interval a, Interval b) {
-  auto [least, most] = std::minmax({a.least * b.least, a.least * b.most,
-                                    a.most * b.least, a.most * b.most});
+  auto [least, most] = std::minmax(
+      {a.least * b.least, a.least * b.most, a.most * b.least, a.most * b.most});
   return {least, most};
 }
 
 /// Bounds of an affine expression over operands that have bounds.
-static std::optional<Interval> boundExpression(AffineExpr expression, unsigned dims,
+static std::optional<Interval> boundExpression(AffineExpr expression,
+                                               unsigned dims,
                                                ArrayRef<Interval> operands) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expression))
     return Interval{constant.getValue(), constant.getValue()};
@@ -47,7 +48,8 @@ static std::optional<Interval> boundExpression(AffineExpr expression, unsigned d
   case AffineExprKind::FloorDiv:
   case AffineExprKind::CeilDiv:
     // Divisors are positive constants in affine maps.
-    return Interval{std::min<int64_t>(left->least, 0), std::max<int64_t>(left->most, 0)};
+    return Interval{std::min<int64_t>(left->least, 0),
+                    std::max<int64_t>(left->most, 0)};
   default:
     return Interval{0, right->most - 1};
   }
@@ -65,14 +67,16 @@ static std::optional<Interval> boundApply(affine::AffineApplyOp apply) {
   return boundExpression(map.getResult(0), map.getNumDims(), operands);
 }
 
-std::optional<Interval> lq::exec::boundDimension(Value source, int64_t dimension) {
+std::optional<Interval> lq::exec::boundDimension(Value source,
+                                                 int64_t dimension) {
   auto type = cast<ShapedType>(source.getType());
   if (!type.isDynamicDim(dimension))
     return Interval{type.getDimSize(dimension), type.getDimSize(dimension)};
   Operation *op = source.getDefiningOp();
   if (!op)
     return std::nullopt;
-  unsigned dynamic = llvm::count_if(type.getShape().take_front(dimension), ShapedType::isDynamic);
+  unsigned dynamic = llvm::count_if(type.getShape().take_front(dimension),
+                                    ShapedType::isDynamic);
   auto boundSlice = [&](auto slice) -> std::optional<Interval> {
     if (slice.getSourceType().getRank() != slice.getType().getRank())
       return std::nullopt;
@@ -92,17 +96,23 @@ std::optional<Interval> lq::exec::boundDimension(Value source, int64_t dimension
     return boundIndex(cast<Value>(view.getMixedOutputShape()[dimension]));
   };
   return llvm::TypeSwitch<Operation *, std::optional<Interval>>(op)
-      .Case<ArgumentOp, ArenaOp>([&](auto buffer) { return boundIndex(buffer.getSizes()[dynamic]); })
-      .Case<memref::AllocOp, tensor::EmptyOp>(
-          [&](auto empty) { return boundIndex(empty.getDynamicSizes()[dynamic]); })
-      .Case<memref::CastOp, tensor::CastOp>(
-          [&](auto view) { return boundDimension(view.getSource(), dimension); })
-      .Case([&](bufferization::ToTensorOp view) { return boundDimension(view.getBuffer(), dimension); })
+      .Case<ArgumentOp, ArenaOp>(
+          [&](auto buffer) { return boundIndex(buffer.getSizes()[dynamic]); })
+      .Case<memref::AllocOp, tensor::EmptyOp>([&](auto empty) {
+        return boundIndex(empty.getDynamicSizes()[dynamic]);
+      })
+      .Case<memref::CastOp, tensor::CastOp>([&](auto view) {
+        return boundDimension(view.getSource(), dimension);
+      })
+      .Case([&](bufferization::ToTensorOp view) {
+        return boundDimension(view.getBuffer(), dimension);
+      })
       .Case<memref::ExpandShapeOp, tensor::ExpandShapeOp>(boundExpand)
       .Case<memref::SubViewOp, tensor::ExtractSliceOp>(boundSlice)
       .Case<memref::CollapseShapeOp, tensor::CollapseShapeOp>(boundCollapse)
       .Case([&](DestinationStyleOpInterface op) {
-        return boundDimension(op.getTiedOpOperand(cast<OpResult>(source))->get(), dimension);
+        return boundDimension(
+            op.getTiedOpOperand(cast<OpResult>(source))->get(), dimension);
       })
       .Default(std::optional<Interval>());
 }
@@ -115,7 +125,8 @@ std::optional<Interval> lq::exec::boundIndex(Value value) {
   if (!op)
     return std::nullopt;
   auto binary = [&](auto &&combine) -> std::optional<Interval> {
-    auto left = boundIndex(op->getOperand(0)), right = boundIndex(op->getOperand(1));
+    auto left = boundIndex(op->getOperand(0)),
+         right = boundIndex(op->getOperand(1));
     if (!left || !right)
       return std::nullopt;
     return combine(*left, *right);
@@ -128,7 +139,9 @@ std::optional<Interval> lq::exec::boundIndex(Value value) {
       })
       .Case([&](arith::AddIOp) { return binary(add); })
       .Case([&](arith::SubIOp) {
-        return binary([](Interval a, Interval b) { return Interval{a.least - b.most, a.most - b.least}; });
+        return binary([](Interval a, Interval b) {
+          return Interval{a.least - b.most, a.most - b.least};
+        });
       })
       .Case([&](arith::MulIOp) { return binary(multiply); })
       .Case([&](arith::MaxSIOp) {
@@ -141,20 +154,23 @@ std::optional<Interval> lq::exec::boundIndex(Value value) {
           return Interval{std::min(a.least, b.least), std::min(a.most, b.most)};
         });
       })
-      .Case<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp, arith::CeilDivSIOp>(
-          [&](Operation *) -> std::optional<Interval> {
-            auto left = boundIndex(op->getOperand(0)), right = boundIndex(op->getOperand(1));
-            if (!left || !right || left->least < 0 || right->least < 1)
-              return std::nullopt;
-            return Interval{left->least / right->most,
-                            (left->most + right->least - 1) / right->least};
-          })
+      .Case<arith::DivSIOp, arith::DivUIOp, arith::FloorDivSIOp,
+            arith::CeilDivSIOp>([&](Operation *) -> std::optional<Interval> {
+        auto left = boundIndex(op->getOperand(0)),
+             right = boundIndex(op->getOperand(1));
+        if (!left || !right || left->least < 0 || right->least < 1)
+          return std::nullopt;
+        return Interval{left->least / right->most,
+                        (left->most + right->least - 1) / right->least};
+      })
       .Case<arith::IndexCastOp, arith::ExtSIOp, arith::ExtUIOp>(
           [&](Operation *) { return boundIndex(op->getOperand(0)); })
       .Case([&](affine::AffineApplyOp apply) { return boundApply(apply); })
-      .Case<memref::DimOp, tensor::DimOp>([&](auto dim) -> std::optional<Interval> {
-        auto index = dim.getConstantIndex();
-        return index ? boundDimension(dim.getSource(), *index) : std::nullopt;
-      })
+      .Case<memref::DimOp, tensor::DimOp>(
+          [&](auto dim) -> std::optional<Interval> {
+            auto index = dim.getConstantIndex();
+            return index ? boundDimension(dim.getSource(), *index)
+                         : std::nullopt;
+          })
       .Default(std::optional<Interval>());
 }

@@ -46,8 +46,9 @@ private:
 class EntryConverter {
 public:
   EntryConverter(func::FuncOp entry, const SymbolNumbers &numbers)
-      : entry(entry), numbers(numbers), builder(entry.getContext()), loc(entry.getLoc()),
-        types(entry.getContext()), pointer(LLVM::LLVMPointerType::get(entry.getContext())) {}
+      : entry(entry), numbers(numbers), builder(entry.getContext()),
+        loc(entry.getLoc()), types(entry.getContext()),
+        pointer(LLVM::LLVMPointerType::get(entry.getContext())) {}
 
   void convert() {
     setSignature();
@@ -59,14 +60,19 @@ public:
 private:
   void setSignature() {
     Type i64 = builder.getI64Type();
-    entry.setName(("lq_entry_" + entry->getAttrOfType<StringAttr>(entryAttr).getValue()).str());
+    entry.setName(
+        ("lq_entry_" + entry->getAttrOfType<StringAttr>(entryAttr).getValue())
+            .str());
     entry.setType(builder.getFunctionType({pointer, i64, i64}, {}));
     Block &body = entry.getBody().front();
     call = body.addArgument(pointer, loc);
-    Value threadNumber = body.addArgument(i64, loc), threadCount = body.addArgument(i64, loc);
+    Value threadNumber = body.addArgument(i64, loc),
+          threadCount = body.addArgument(i64, loc);
     builder.setInsertionPointToStart(&body);
-    thread = arith::IndexCastOp::create(builder, loc, builder.getIndexType(), threadNumber);
-    threads = arith::IndexCastOp::create(builder, loc, builder.getIndexType(), threadCount);
+    thread = arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                        threadNumber);
+    threads = arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
+                                         threadCount);
     thread64 = threadNumber;
   }
 
@@ -77,10 +83,12 @@ private:
     });
     bytes = llvm::alignTo(bytes, LQ_ABI_ALIGNMENT);
     entry->setAttr(scratchBytesAttr, builder.getI64IntegerAttr(bytes));
-    Value start = offsetBy(loadField(offsetof(LqCall, scratch), pointer),
-                           LLVM::MulOp::create(builder, loc, thread64, constant(bytes)));
-    scratch = makeMemRef(MemRefType::get({ShapedType::kDynamic}, builder.getI8Type()), start,
-                         constant(bytes));
+    Value start =
+        offsetBy(loadField(offsetof(LqCall, scratch), pointer),
+                 LLVM::MulOp::create(builder, loc, thread64, constant(bytes)));
+    scratch =
+        makeMemRef(MemRefType::get({ShapedType::kDynamic}, builder.getI8Type()),
+                   start, constant(bytes));
   }
 
   void convert(Operation &op) {
@@ -88,17 +96,23 @@ private:
     loc = op.getLoc();
     llvm::TypeSwitch<Operation *>(&op)
         .Case([&](ArgumentOp argument) {
-          Value base = loadElement(offsetof(LqCall, arguments), argument.getIndex());
-          replace(argument, makeMemRef(argument.getType(), base, argument.getSizes()));
+          Value base =
+              loadElement(offsetof(LqCall, arguments), argument.getIndex());
+          replace(argument,
+                  makeMemRef(argument.getType(), base, argument.getSizes()));
         })
         .Case([&](exec::WeightOp weight) {
-          Value base = loadElement(offsetof(LqCall, weights), numbers[weight.getWeightAttr()]);
-          replace(weight, makeMemRef(cast<MemRefType>(weight.getType()), base, ValueRange()));
+          Value base = loadElement(offsetof(LqCall, weights),
+                                   numbers[weight.getWeightAttr()]);
+          replace(weight, makeMemRef(cast<MemRefType>(weight.getType()), base,
+                                     ValueRange()));
         })
         .Case([&](StateOp state) {
-          Value base = loadElement(offsetof(LqCall, states), numbers[state.getCacheAttr()]);
+          Value base = loadElement(offsetof(LqCall, states),
+                                   numbers[state.getCacheAttr()]);
           // Kernels derive what they touch from the positions they are given.
-          SmallVector<Value> sizes(state.getType().getNumDynamicDims(), constant(INT64_MAX / 2));
+          SmallVector<Value> sizes(state.getType().getNumDynamicDims(),
+                                   constant(INT64_MAX / 2));
           replace(state, makeMemRef(state.getType(), base, sizes));
         })
         .Case([&](ArenaOp arena) {
@@ -108,14 +122,17 @@ private:
         })
         .Case([&](ExtentOp extent) {
           Value value = loadElement(offsetof(LqCall, extents),
-                                    numbers[extent.getDimensionAttr()], builder.getI64Type());
-          replace(extent, arith::IndexCastOp::create(builder, loc, builder.getIndexType(), value));
+                                    numbers[extent.getDimensionAttr()],
+                                    builder.getI64Type());
+          replace(extent, arith::IndexCastOp::create(
+                              builder, loc, builder.getIndexType(), value));
         })
         .Case([&](memref::ExpandShapeOp view) { convertExpand(view); })
         .Case([&](LaunchOp launch) {
           SmallVector<Value> operands(launch->getOperands());
           operands.append({scratch, thread, threads});
-          func::CallOp::create(builder, loc, launch.getKernelAttr(), TypeRange(), operands);
+          func::CallOp::create(builder, loc, launch.getKernelAttr(),
+                               TypeRange(), operands);
           launch.erase();
         })
         .Case([&](BarrierOp barrier) {
@@ -128,30 +145,37 @@ private:
         });
   }
 
-  /// A contiguous view with its sizes written out. Upstream derives the sizes of
-  /// an expansion from its source, which has no answer (and crashes) where two
-  /// dimensions of a group are dynamic.
+  /// A contiguous view with its sizes written out. Upstream derives the sizes
+  /// of an expansion from its source, which has no answer (and crashes) where
+  /// two dimensions of a group are dynamic.
   void convertExpand(memref::ExpandShapeOp view) {
     if (!view.getResultType().getLayout().isIdentity())
       return;
-    SmallVector<OpFoldResult> sizes = view.getMixedOutputShape(), strides(sizes.size());
+    SmallVector<OpFoldResult> sizes = view.getMixedOutputShape(),
+                              strides(sizes.size());
     OpFoldResult stride = builder.getIndexAttr(1);
     for (int64_t dim = sizes.size() - 1; dim >= 0; --dim) {
       strides[dim] = stride;
       if (dim == 0)
         break;
-      std::optional<int64_t> known = getConstantIntValue(stride), size = getConstantIntValue(sizes[dim]);
+      std::optional<int64_t> known = getConstantIntValue(stride),
+                             size = getConstantIntValue(sizes[dim]);
       if (known && size)
         stride = builder.getIndexAttr(*known * *size);
       else
-        stride = arith::MulIOp::create(builder, loc, asIndex(stride), asIndex(sizes[dim])).getResult();
+        stride = arith::MulIOp::create(builder, loc, asIndex(stride),
+                                       asIndex(sizes[dim]))
+                     .getResult();
     }
     auto strided = MemRefType::get(
         view.getResultType().getShape(), view.getResultType().getElementType(),
-        StridedLayoutAttr::get(builder.getContext(), 0, staticStrides(strides)));
-    Value cast = memref::ReinterpretCastOp::create(builder, loc, strided, view.getSrc(),
-                                                   builder.getIndexAttr(0), sizes, strides);
-    replace(view, memref::CastOp::create(builder, loc, view.getResultType(), cast));
+        StridedLayoutAttr::get(builder.getContext(), 0,
+                               staticStrides(strides)));
+    Value cast = memref::ReinterpretCastOp::create(
+        builder, loc, strided, view.getSrc(), builder.getIndexAttr(0), sizes,
+        strides);
+    replace(view,
+            memref::CastOp::create(builder, loc, view.getResultType(), cast));
   }
 
   Value asIndex(OpFoldResult value) {
@@ -170,15 +194,18 @@ private:
   }
 
   Value constant(int64_t value) {
-    return LLVM::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(value));
+    return LLVM::ConstantOp::create(builder, loc,
+                                    builder.getI64IntegerAttr(value));
   }
 
   Value offsetBy(Value base, Value bytes) {
-    return LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), base, bytes);
+    return LLVM::GEPOp::create(builder, loc, pointer, builder.getI8Type(), base,
+                               bytes);
   }
 
   Value loadField(int64_t offset, Type type) {
-    return LLVM::LoadOp::create(builder, loc, type, offsetBy(call, constant(offset)));
+    return LLVM::LoadOp::create(builder, loc, type,
+                                offsetBy(call, constant(offset)));
   }
 
   /// Element `index` of the array of 8-byte elements in a field of the call.
@@ -197,19 +224,22 @@ private:
     Value stride = constant(1);
     auto dynamic = sizes.end();
     for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
-      Value size = type.isDynamicDim(dim) ? asI64(*--dynamic) : constant(type.getDimSize(dim));
+      Value size = type.isDynamicDim(dim) ? asI64(*--dynamic)
+                                          : constant(type.getDimSize(dim));
       descriptor.setSize(builder, loc, dim, size);
       descriptor.setStride(builder, loc, dim, stride);
       stride = LLVM::MulOp::create(builder, loc, stride, size);
     }
     Value packed = descriptor;
-    return UnrealizedConversionCastOp::create(builder, loc, type, packed).getResult(0);
+    return UnrealizedConversionCastOp::create(builder, loc, type, packed)
+        .getResult(0);
   }
 
   Value asI64(Value value) {
     if (!value.getType().isIndex())
       return value;
-    return arith::IndexCastOp::create(builder, loc, builder.getI64Type(), value);
+    return arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
+                                      value);
   }
 
   func::FuncOp entry;

@@ -19,9 +19,9 @@ using namespace lq;
 using namespace lq::exec;
 
 SmallVector<func::FuncOp> lq::exec::getEntries(ModuleOp module) {
-  return llvm::filter_to_vector(module.getOps<func::FuncOp>(), [](func::FuncOp function) {
-    return function->hasAttr(entryAttr);
-  });
+  return llvm::filter_to_vector(
+      module.getOps<func::FuncOp>(),
+      [](func::FuncOp function) { return function->hasAttr(entryAttr); });
 }
 
 namespace {
@@ -39,7 +39,8 @@ struct AffineDim {
   SmallVector<std::pair<int64_t, std::string>> terms;
 };
 
-/// Reads an entry of `lq.shape`: an integer, or "past + sequence", "2 * batch + 1".
+/// Reads an entry of `lq.shape`: an integer, or "past + sequence", "2 * batch +
+/// 1".
 FailureOr<AffineDim> parseDim(Attribute attribute, Location loc) {
   AffineDim dim;
   if (auto number = dyn_cast<IntegerAttr>(attribute)) {
@@ -48,14 +49,17 @@ FailureOr<AffineDim> parseDim(Attribute attribute, Location loc) {
   }
   auto text = dyn_cast<StringAttr>(attribute);
   if (!text)
-    return emitError(loc) << "expected lq.shape to hold integers and texts, got " << attribute;
+    return emitError(loc)
+           << "expected lq.shape to hold integers and texts, got " << attribute;
   for (StringRef term : llvm::split(text.getValue(), '+')) {
     auto [left, right] = term.trim().split('*');
     int64_t factor = 1;
     StringRef name = left.trim();
     if (!right.empty()) {
       if (left.trim().getAsInteger(10, factor))
-        return emitError(loc) << "expected 'number * dimension' in lq.shape, got '" << term << "'";
+        return emitError(loc)
+               << "expected 'number * dimension' in lq.shape, got '" << term
+               << "'";
       name = right.trim();
     }
     int64_t number;
@@ -81,11 +85,13 @@ void foldConstants(AffineDim &dim, const Constants &constants) {
 Value materialize(const AffineDim &dim, OpBuilder &builder, Location loc) {
   Value sum;
   for (auto &[factor, name] : dim.terms) {
-    Value term = ExtentOp::create(builder, loc, builder.getIndexType(),
-                                  FlatSymbolRefAttr::get(builder.getContext(), name));
+    Value term =
+        ExtentOp::create(builder, loc, builder.getIndexType(),
+                         FlatSymbolRefAttr::get(builder.getContext(), name));
     if (factor != 1)
-      term = arith::MulIOp::create(builder, loc, term,
-                                   arith::ConstantIndexOp::create(builder, loc, factor));
+      term = arith::MulIOp::create(
+          builder, loc, term,
+          arith::ConstantIndexOp::create(builder, loc, factor));
     sum = sum ? arith::AddIOp::create(builder, loc, sum, term) : term;
   }
   if (dim.constant || !sum) {
@@ -104,7 +110,8 @@ RankedTensorType withLeadingDims(RankedTensorType type, RankedTensorType model,
                                  int64_t keep) {
   SmallVector<int64_t> shape(model.getShape().drop_back(keep));
   llvm::append_range(shape, type.getShape().take_back(keep));
-  return RankedTensorType::get(shape, type.getElementType(), type.getEncoding());
+  return RankedTensorType::get(shape, type.getElementType(),
+                               type.getEncoding());
 }
 
 /// The result type that the operands of an op of the lq dialect imply.
@@ -112,14 +119,15 @@ RankedTensorType inferResult(Operation *op, ValueRange operands) {
   auto result = cast<RankedTensorType>(op->getResult(0).getType());
   auto first = cast<RankedTensorType>(operands[0].getType());
   return llvm::TypeSwitch<Operation *, RankedTensorType>(op)
-      .Case<LinearOp, AttentionOp>([&](auto) { return withLeadingDims(result, first, 1); })
+      .Case<LinearOp, AttentionOp>(
+          [&](auto) { return withLeadingDims(result, first, 1); })
       .Case([&](EmbeddingOp) {
         SmallVector<int64_t> shape(first.getShape());
         shape.push_back(result.getShape().back());
         return RankedTensorType::get(shape, result.getElementType());
       })
-      .Case<QuantizeRowsOp, RmsNormOp, LayerNormOp, RopeOp, ActivationOp, GluOp>(
-          [&](auto) { return withLeadingDims(result, first, 0); })
+      .Case<QuantizeRowsOp, RmsNormOp, LayerNormOp, RopeOp, ActivationOp,
+            GluOp>([&](auto) { return withLeadingDims(result, first, 0); })
       .Default(result);
 }
 
@@ -128,15 +136,16 @@ struct PropagateStaticShape : RewritePattern {
   PropagateStaticShape(MLIRContext *context)
       : RewritePattern(MatchAnyOpTypeTag(), /*benefit=*/1, context) {}
 
-  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
-    if (!isa_and_nonnull<LqDialect>(op->getDialect()) || op->getNumResults() != 1 ||
-        op->getNumOperands() == 0)
+  LogicalResult matchAndRewrite(Operation *op,
+                                PatternRewriter &rewriter) const override {
+    if (!isa_and_nonnull<LqDialect>(op->getDialect()) ||
+        op->getNumResults() != 1 || op->getNumOperands() == 0)
       return failure();
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {
       auto cast = operand.getDefiningOp<tensor::CastOp>();
-      bool refines = cast && tensor::preservesStaticInformation(operand.getType(),
-                                                                cast.getSource().getType());
+      bool refines = cast && tensor::preservesStaticInformation(
+                                 operand.getType(), cast.getSource().getType());
       operands.push_back(refines ? cast.getSource() : operand);
     }
     if (llvm::equal(operands, op->getOperands()))
@@ -145,15 +154,18 @@ struct PropagateStaticShape : RewritePattern {
     if (op->hasTrait<OpTrait::SameOperandsAndResultType>())
       for (Value &operand : operands)
         if (operand.getType() != type)
-          operand = tensor::CastOp::create(rewriter, op->getLoc(), type, operand);
-    OperationState state(op->getLoc(), op->getName(), operands, type, op->getAttrs());
+          operand =
+              tensor::CastOp::create(rewriter, op->getLoc(), type, operand);
+    OperationState state(op->getLoc(), op->getName(), operands, type,
+                         op->getAttrs());
     state.propertiesAttr = op->getPropertiesAsAttribute();
     Operation *refined = rewriter.create(state);
     Type old = op->getResult(0).getType();
     if (type == old)
       rewriter.replaceOp(op, refined);
     else
-      rewriter.replaceOpWithNewOp<tensor::CastOp>(op, old, refined->getResult(0));
+      rewriter.replaceOpWithNewOp<tensor::CastOp>(op, old,
+                                                  refined->getResult(0));
     return success();
   }
 };
@@ -162,11 +174,14 @@ struct PropagateStaticShape : RewritePattern {
 struct ResolveDim : OpRewritePattern<tensor::DimOp> {
   using OpRewritePattern::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(tensor::DimOp dim, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(tensor::DimOp dim,
+                                PatternRewriter &rewriter) const override {
     Operation *op = dim.getSource().getDefiningOp();
     std::optional<int64_t> index = dim.getConstantIndex();
-    if (!index || !isa_and_nonnull<LinearOp, AttentionOp, QuantizeRowsOp, RmsNormOp, LayerNormOp,
-                                   RopeOp, ActivationOp, GluOp, EmbeddingOp>(op))
+    if (!index ||
+        !isa_and_nonnull<LinearOp, AttentionOp, QuantizeRowsOp, RmsNormOp,
+                         LayerNormOp, RopeOp, ActivationOp, GluOp, EmbeddingOp>(
+            op))
       return failure();
     auto type = cast<RankedTensorType>(op->getOperand(0).getType());
     if (*index >= type.getRank())
@@ -180,14 +195,17 @@ struct ResolveDim : OpRewritePattern<tensor::DimOp> {
 struct ResolveArgumentDim : OpRewritePattern<tensor::DimOp> {
   using OpRewritePattern::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(tensor::DimOp dim, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(tensor::DimOp dim,
+                                PatternRewriter &rewriter) const override {
     auto tensor = dim.getSource().getDefiningOp<bufferization::ToTensorOp>();
-    auto argument = tensor ? tensor.getBuffer().getDefiningOp<ArgumentOp>() : nullptr;
+    auto argument =
+        tensor ? tensor.getBuffer().getDefiningOp<ArgumentOp>() : nullptr;
     std::optional<int64_t> index = dim.getConstantIndex();
     if (!argument || !index || !argument.getType().isDynamicDim(*index))
       return failure();
     unsigned dynamic =
-        llvm::count_if(argument.getType().getShape().take_front(*index), ShapedType::isDynamic);
+        llvm::count_if(argument.getType().getShape().take_front(*index),
+                       ShapedType::isDynamic);
     rewriter.replaceOp(dim, argument.getSizes()[dynamic]);
     return success();
   }
@@ -217,7 +235,8 @@ struct EntrySpec {
 
 class EntryBuilder {
 public:
-  EntryBuilder(func::FuncOp main, const EntrySpec &spec) : main(main), spec(spec) {}
+  EntryBuilder(func::FuncOp main, const EntrySpec &spec)
+      : main(main), spec(spec) {}
 
   LogicalResult build() {
     OpBuilder builder(main);
@@ -227,18 +246,21 @@ public:
       return failure();
     replaceConstants();
     entry->setAttr(entryAttr, builder.getStringAttr(spec.name));
-    entry->setAttr(rowsAttr, builder.getI64ArrayAttr({spec.leastRows, spec.mostRows}));
+    entry->setAttr(rowsAttr,
+                   builder.getI64ArrayAttr({spec.leastRows, spec.mostRows}));
     return propagateStaticShapes(entry);
   }
 
 private:
   /// Makes the buffer of argument `index` for a tensor with these dims.
   FailureOr<Value> makeBuffer(OpBuilder &builder, Location loc, int64_t index,
-                              RankedTensorType type, DictionaryAttr attributes) {
+                              RankedTensorType type,
+                              DictionaryAttr attributes) {
     auto dims = attributes ? attributes.getAs<ArrayAttr>("lq.shape") : nullptr;
     if (!dims || static_cast<int64_t>(dims.size()) != type.getRank())
-      return emitError(loc) << "expected lq.shape with an entry for each of the "
-                            << type.getRank() << " dimensions of " << type;
+      return emitError(loc)
+             << "expected lq.shape with an entry for each of the "
+             << type.getRank() << " dimensions of " << type;
     SmallVector<int64_t> shape;
     SmallVector<Value> sizes;
     for (Attribute attribute : dims) {
@@ -246,16 +268,19 @@ private:
       if (failed(dim))
         return failure();
       foldConstants(*dim, spec.constants);
-      shape.push_back(dim->terms.empty() ? dim->constant : ShapedType::kDynamic);
+      shape.push_back(dim->terms.empty() ? dim->constant
+                                         : ShapedType::kDynamic);
       if (!dim->terms.empty())
         sizes.push_back(materialize(*dim, builder, loc));
     }
     auto buffer = MemRefType::get(shape, type.getElementType());
-    return ArgumentOp::create(builder, loc, buffer, builder.getI64IntegerAttr(index), sizes)
+    return ArgumentOp::create(builder, loc, buffer,
+                              builder.getI64IntegerAttr(index), sizes)
         .getResult();
   }
 
-  Attribute describe(OpBuilder &builder, RankedTensorType type, DictionaryAttr attributes) {
+  Attribute describe(OpBuilder &builder, RankedTensorType type,
+                     DictionaryAttr attributes) {
     return builder.getDictionaryAttr(
         {builder.getNamedAttr("name", attributes.get("lq.name")),
          builder.getNamedAttr("type", TypeAttr::get(type.getElementType())),
@@ -268,17 +293,20 @@ private:
     for (BlockArgument argument : entry.getArguments()) {
       auto type = cast<RankedTensorType>(argument.getType());
       DictionaryAttr attributes = entry.getArgAttrDict(argument.getArgNumber());
-      FailureOr<Value> buffer =
-          makeBuffer(builder, entry.getLoc(), argument.getArgNumber(), type, attributes);
+      FailureOr<Value> buffer = makeBuffer(
+          builder, entry.getLoc(), argument.getArgNumber(), type, attributes);
       if (failed(buffer))
         return failure();
       if (!attributes.get("lq.name"))
-        return entry.emitError() << "expected lq.name on argument " << argument.getArgNumber();
+        return entry.emitError()
+               << "expected lq.name on argument " << argument.getArgNumber();
       inputs.push_back(describe(builder, type, attributes));
       auto bufferType = cast<MemRefType>(buffer->getType());
-      auto precise = RankedTensorType::get(bufferType.getShape(), type.getElementType());
-      Value tensor = bufferization::ToTensorOp::create(builder, entry.getLoc(), precise, *buffer,
-                                                       /*restrict=*/true, /*writable=*/false);
+      auto precise =
+          RankedTensorType::get(bufferType.getShape(), type.getElementType());
+      Value tensor = bufferization::ToTensorOp::create(
+          builder, entry.getLoc(), precise, *buffer,
+          /*restrict=*/true, /*writable=*/false);
       if (precise != type)
         tensor = tensor::CastOp::create(builder, entry.getLoc(), type, tensor);
       argument.replaceAllUsesWith(tensor);
@@ -294,21 +322,26 @@ private:
     int64_t first = entry.getNumArguments();
     for (OpOperand &operand : terminator->getOpOperands()) {
       auto type = cast<RankedTensorType>(operand.get().getType());
-      DictionaryAttr attributes = entry.getResultAttrDict(operand.getOperandNumber());
-      FailureOr<Value> buffer = makeBuffer(builder, entry.getLoc(),
-                                           first + operand.getOperandNumber(), type, attributes);
+      DictionaryAttr attributes =
+          entry.getResultAttrDict(operand.getOperandNumber());
+      FailureOr<Value> buffer =
+          makeBuffer(builder, entry.getLoc(),
+                     first + operand.getOperandNumber(), type, attributes);
       if (failed(buffer))
         return failure();
       if (!attributes.get("lq.name"))
-        return entry.emitError() << "expected lq.name on result " << operand.getOperandNumber();
+        return entry.emitError()
+               << "expected lq.name on result " << operand.getOperandNumber();
       outputs.push_back(describe(builder, type, attributes));
       auto bufferType = cast<MemRefType>(buffer->getType());
-      auto precise = RankedTensorType::get(bufferType.getShape(), type.getElementType());
+      auto precise =
+          RankedTensorType::get(bufferType.getShape(), type.getElementType());
       Value value = operand.get();
       if (precise != type)
         value = tensor::CastOp::create(builder, entry.getLoc(), precise, value);
       bufferization::MaterializeInDestinationOp::create(
-          builder, entry.getLoc(), TypeRange(), value, *buffer, /*restrict=*/true,
+          builder, entry.getLoc(), TypeRange(), value, *buffer,
+          /*restrict=*/true,
           /*writable=*/true);
     }
     entry->setAttr(outputsAttr, builder.getArrayAttr(outputs));
@@ -326,8 +359,9 @@ private:
       if (known == spec.constants.end())
         return;
       OpBuilder builder(extent);
-      extent.replaceAllUsesWith(
-          arith::ConstantIndexOp::create(builder, extent.getLoc(), known->second).getResult());
+      extent.replaceAllUsesWith(arith::ConstantIndexOp::create(
+                                    builder, extent.getLoc(), known->second)
+                                    .getResult());
       extent.erase();
     });
   }

@@ -9,7 +9,8 @@ using namespace mlir;
 using namespace lq::exec;
 
 /// Prints a number without its type.
-static void printNumber(OpAsmPrinter &printer, Operation *, IntegerAttr number) {
+static void printNumber(OpAsmPrinter &printer, Operation *,
+                        IntegerAttr number) {
   printer << number.getInt();
 }
 
@@ -42,7 +43,8 @@ void LaunchOp::getEffects(
         &effects) {
   auto add = [&](OpOperand &operand, MemoryEffects::Effect *effect) {
     if (isa<MemRefType>(operand.get().getType()))
-      effects.emplace_back(effect, &operand, SideEffects::DefaultResource::get());
+      effects.emplace_back(effect, &operand,
+                           SideEffects::DefaultResource::get());
   };
   for (OpOperand &operand : getInputsMutable())
     add(operand, MemoryEffects::Read::get());
@@ -64,14 +66,17 @@ LogicalResult LaunchOp::verify() {
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel = symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getKernelAttr());
+  auto kernel =
+      symbols.lookupNearestSymbolFrom<func::FuncOp>(*this, getKernelAttr());
   if (!kernel)
-    return emitOpError() << "expected @" << getKernel() << " to be a kernel function";
+    return emitOpError() << "expected @" << getKernel()
+                         << " to be a kernel function";
   // Operands, scratch, thread, threads.
   size_t expected = getNumOperands() + 3;
   if (kernel.getNumArguments() != expected) {
-    auto error = emitOpError() << "expected a kernel with " << expected << " arguments, got "
-                               << kernel.getNumArguments();
+    auto error = emitOpError()
+                 << "expected a kernel with " << expected << " arguments, got "
+                 << kernel.getNumArguments();
     error.attachNote(kernel.getLoc()) << "the kernel is here";
     return error;
   }
@@ -81,8 +86,8 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
 namespace {
 
 struct LaunchBufferization
-    : bufferization::DstBufferizableOpInterfaceExternalModel<LaunchBufferization,
-                                                             LaunchOp> {
+    : bufferization::DstBufferizableOpInterfaceExternalModel<
+          LaunchBufferization, LaunchOp> {
   // A kernel overwrites its outputs without reading them.
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand,
                               const bufferization::AnalysisState &) const {
@@ -90,7 +95,8 @@ struct LaunchBufferization
   }
 
   // Kernels may read an input after writing an output, so neither may alias.
-  bool bufferizesToElementwiseAccess(Operation *, const bufferization::AnalysisState &,
+  bool bufferizesToElementwiseAccess(Operation *,
+                                     const bufferization::AnalysisState &,
                                      ArrayRef<OpOperand *>) const {
     return false;
   }
@@ -119,9 +125,9 @@ struct LaunchBufferization
     FailureOr<SmallVector<Value>> outputs = buffers(launch.getOutputs());
     if (failed(inputs) || failed(outputs))
       return failure();
-    LaunchOp::create(rewriter, op->getLoc(), TypeRange(), launch.getKernelAttr(),
-                     *inputs, launch.getUpdates(), *outputs,
-                     launch.getScratchBytesAttr());
+    LaunchOp::create(rewriter, op->getLoc(), TypeRange(),
+                     launch.getKernelAttr(), *inputs, launch.getUpdates(),
+                     *outputs, launch.getScratchBytesAttr());
     SmallVector<Value> replacements;
     for (auto [value, buffer] : llvm::zip(launch.getOutputs(), *outputs))
       if (isa<TensorType>(value.getType()))

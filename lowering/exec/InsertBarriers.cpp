@@ -27,7 +27,8 @@ public:
       if (failed(collect(op, reads, writes)))
         return failure();
       bool conflict =
-          llvm::any_of(reads, [&](Place place) { return written.contains(place); }) ||
+          llvm::any_of(reads,
+                       [&](Place place) { return written.contains(place); }) ||
           llvm::any_of(writes, [&](Place place) {
             return written.contains(place) || read.contains(place);
           });
@@ -50,7 +51,8 @@ private:
       return success();
     auto effects = getEffectsRecursively(&op);
     if (!effects)
-      return op.emitError() << "expected an operation with known effects in an entry point";
+      return op.emitError()
+             << "expected an operation with known effects in an entry point";
     for (const MemoryEffects::EffectInstance &effect : *effects) {
       if (isa<MemoryEffects::Allocate>(effect.getEffect()))
         continue;
@@ -67,7 +69,8 @@ private:
 
   FailureOr<Place> locate(Operation &op, Value value) {
     if (!value)
-      return op.emitError() << "expected effects on known buffers in an entry point";
+      return op.emitError()
+             << "expected effects on known buffers in an entry point";
     while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
       value = view.getViewSource();
     Operation *source = value.getDefiningOp();
@@ -92,7 +95,8 @@ private:
   DenseMap<Attribute, Operation *> owners;
 };
 
-struct InsertBarriersPass : lq::exec::impl::InsertBarriersBase<InsertBarriersPass> {
+struct InsertBarriersPass
+    : lq::exec::impl::InsertBarriersBase<InsertBarriersPass> {
   void runOnOperation() override {
     for (func::FuncOp entry : getEntries(getOperation()))
       if (failed(BarrierInserter().run(entry)))

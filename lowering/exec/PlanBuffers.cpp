@@ -56,13 +56,15 @@ private:
   LogicalResult collect() {
     WalkResult result = entry.walk([&](memref::AllocOp alloc) {
       if (alloc->getBlock() != &entry.getBody().front()) {
-        alloc.emitError() << "expected every buffer of an entry point to be made at its top level";
+        alloc.emitError() << "expected every buffer of an entry point to be "
+                             "made at its top level";
         return WalkResult::interrupt();
       }
       std::optional<int64_t> bytes = boundBytes(alloc);
       if (!bytes) {
-        alloc.emitError() << "expected the size of this buffer to be bounded by the model's "
-                             "dimensions; it depends on data";
+        alloc.emitError()
+            << "expected the size of this buffer to be bounded by the model's "
+               "dimensions; it depends on data";
         return WalkResult::interrupt();
       }
       Buffer buffer{alloc, *bytes, /*firstUse=*/INT64_MAX, /*lastUse=*/-1};
@@ -88,10 +90,12 @@ private:
       if (llvm::MulOverflow(elements, size, elements))
         return std::nullopt;
     }
-    int64_t width = std::max<int64_t>(1, type.getElementType().isIndex()
-                                             ? 8
-                                             : llvm::divideCeil(type.getElementTypeBitWidth(), 8));
-    return llvm::alignTo(std::max<int64_t>(elements * width, 1), LQ_ABI_ALIGNMENT);
+    int64_t width = std::max<int64_t>(
+        1, type.getElementType().isIndex()
+               ? 8
+               : llvm::divideCeil(type.getElementTypeBitWidth(), 8));
+    return llvm::alignTo(std::max<int64_t>(elements * width, 1),
+                         LQ_ABI_ALIGNMENT);
   }
 
   /// Follows the buffer through its views to all that use it.
@@ -114,15 +118,22 @@ private:
     SmallVector<Buffer *> order;
     for (Buffer &buffer : buffers)
       order.push_back(&buffer);
-    llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
+    // Buffers lie in one array: equal sizes keep the order of the program.
+    llvm::sort(order, [](Buffer *a, Buffer *b) {
+      return std::pair(-a->bytes, a) < std::pair(-b->bytes, b);
+    });
     SmallVector<Buffer *> placed; // by offset
     int64_t arenaBytes = 0;
     for (Buffer *buffer : order) {
       for (Buffer *other : placed)
-        if (buffer->livesWith(*other) && buffer->offset + buffer->bytes > other->offset)
-          buffer->offset = std::max(buffer->offset, other->offset + other->bytes);
+        if (buffer->livesWith(*other) &&
+            buffer->offset + buffer->bytes > other->offset)
+          buffer->offset =
+              std::max(buffer->offset, other->offset + other->bytes);
       placed.insert(llvm::upper_bound(placed, buffer,
-                                      [](Buffer *a, Buffer *b) { return a->offset < b->offset; }),
+                                      [](Buffer *a, Buffer *b) {
+                                        return a->offset < b->offset;
+                                      }),
                     buffer);
       arenaBytes = std::max(arenaBytes, buffer->offset + buffer->bytes);
     }
@@ -131,10 +142,11 @@ private:
 
   static void replace(Buffer &buffer) {
     OpBuilder builder(buffer.alloc);
-    auto arena = ArenaOp::create(builder, buffer.alloc.getLoc(), buffer.alloc.getType(),
-                                 builder.getI64IntegerAttr(buffer.offset),
-                                 builder.getI64IntegerAttr(buffer.bytes),
-                                 buffer.alloc.getDynamicSizes());
+    auto arena =
+        ArenaOp::create(builder, buffer.alloc.getLoc(), buffer.alloc.getType(),
+                        builder.getI64IntegerAttr(buffer.offset),
+                        builder.getI64IntegerAttr(buffer.bytes),
+                        buffer.alloc.getDynamicSizes());
     buffer.alloc.replaceAllUsesWith(arena.getResult());
     buffer.alloc.erase();
   }

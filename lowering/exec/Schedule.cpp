@@ -2,7 +2,6 @@
 
 #include "lowering/exec/Passes.h"
 
-
 using namespace mlir;
 
 namespace lq::exec {
@@ -60,11 +59,12 @@ struct SchedulePass : lq::exec::impl::ScheduleBase<SchedulePass> {
     for (func::FuncOp entry : getEntries(getOperation())) {
       Block &block = entry.getBody().front();
       Levels levels(block);
-      SmallVector<Operation *> order;
+      // (level, place in the block): operations of one level keep their order.
+      SmallVector<std::tuple<int64_t, size_t, Operation *>> order;
       for (Operation &op : block.without_terminator())
-        order.push_back(&op);
-      llvm::stable_sort(order, [&](Operation *a, Operation *b) { return levels[a] < levels[b]; });
-      for (Operation *op : order)
+        order.emplace_back(levels[&op], order.size(), &op);
+      llvm::sort(order);
+      for (auto [level, place, op] : order)
         op->moveBefore(block.getTerminator());
     }
   }

@@ -43,7 +43,8 @@ public:
   mlir::LogicalResult run();
 
   /// The passes between import and code generation, as lq-opt takes them.
-  static void buildPipeline(mlir::OpPassManager &passes, const CompileOptions &options,
+  static void buildPipeline(mlir::OpPassManager &passes,
+                            const CompileOptions &options,
                             llvm::StringRef archiveFolder);
 
 private:

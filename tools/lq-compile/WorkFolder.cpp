@@ -28,7 +28,7 @@ Expected<std::unique_ptr<WorkFolder>> WorkFolder::create(StringRef output) {
     parent = ".";
   SmallString<256> model(parent);
   sys::path::append(model, "." + sys::path::filename(output) + ".parts-XXXXXX");
-  if (!::mkdtemp(model.data()))
+  if (!::mkdtemp(const_cast<char *>(model.c_str())))
     return createStringError(
         "cannot write in %s: %s; choose another place with -o", parent.c_str(),
         std::strerror(errno));

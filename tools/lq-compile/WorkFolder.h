@@ -16,7 +16,8 @@ namespace lq {
 class WorkFolder {
 public:
   /// Makes a folder for the output at `output`, in the same file system.
-  static llvm::Expected<std::unique_ptr<WorkFolder>> create(llvm::StringRef output);
+  static llvm::Expected<std::unique_ptr<WorkFolder>>
+  create(llvm::StringRef output);
   ~WorkFolder();
   WorkFolder(const WorkFolder &) = delete;
   WorkFolder &operator=(const WorkFolder &) = delete;

@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/raise/general/NodeLowering.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -59,20 +60,20 @@ LogicalResult isInf(NodeLowering &l) {
   bool negative = l.node.getInt("detect_negative", 1) != 0;
   bool positive = l.node.getInt("detect_positive", 1) != 0;
   const Lowered &x = l.in(0);
-  l.set(0, l.elementwise({x}, x.shape, ElementKind::Bool,
-                         [&](Scalars &s, ValueRange v) -> Value {
-                           Value isInf = math::IsInfOp::create(s.b, v[0]);
-                           if (positive && negative)
-                             return isInf;
-                           Order sign = negative ? Order::Less : Order::Greater;
-                           return arith::AndIOp::create(
-                               s.b, isInf,
-                               positive || negative
-                                   ? s.compare(sign, v[0], s.constant(0))
-                                   : s.truth(false));
-                         })
-               .value);
+  auto body = [&](Scalars &s, ValueRange v) -> Value {
+    auto equals = [&](double infinity, bool wanted) {
+      return wanted ? s.compare(Order::Equal, v[0], s.constant(infinity))
+                    : s.truth(false);
+    };
+    return arith::OrIOp::create(s.b, equals(-INFINITY, negative),
+                                equals(INFINITY, positive));
+  };
+  l.set(0, l.elementwise({x}, x.shape, ElementKind::Bool, body).value);
   return success();
+}
+
+Value isNan(Scalars &s, Value x, onnx::NodeOp) {
+  return arith::CmpFOp::create(s.b, arith::CmpFPredicate::UNO, x, x);
 }
 
 Value abs(Scalars &s, Value x, onnx::NodeOp) {
@@ -208,7 +209,7 @@ void addUnary(LoweringTable &table) {
   table["Acosh"] = math<math::AcoshOp>;
   table["Atanh"] = math<math::AtanhOp>;
   table["Erf"] = math<math::ErfOp>;
-  table["IsNaN"] = math<math::IsNaNOp>;
+  table["IsNaN"] = floatUnary<isNan>;
   table["Floor"] = rounding<math::FloorOp>;
   table["Ceil"] = rounding<math::CeilOp>;
   table["Round"] = rounding<math::RoundEvenOp>;
@@ -308,6 +309,27 @@ Value specialPower(Scalars &s, Value x, double exponent) {
   return {};
 }
 
+/// An integer power by squaring. 64 powers are all that fit, but for the bases
+/// 1 and -1, whose squares are 1.
+Value integerPower(Scalars &s, Value base, Value exponent) {
+  Value result = s.integer(1), zero = s.integer(0);
+  Value square = base, rest = exponent;
+  for (int bit = 0; bit < 6; ++bit) {
+    Value low = arith::AndIOp::create(s.b, rest, s.integer(1));
+    Value isOdd = s.compare(Order::Equal, low, s.integer(1));
+    result = s.select(isOdd, s.mul(result, square), result);
+    square = s.mul(square, square);
+    rest = arith::ShRSIOp::create(s.b, rest, s.integer(1));
+  }
+  if (s.isUnsigned())
+    return result;
+  // The reciprocal of a base that is not 1 or -1 truncates to 0.
+  Value magnitude = math::AbsIOp::create(s.b, base);
+  Value isUnit = s.compare(Order::Equal, magnitude, s.integer(1));
+  Value isNegative = s.compare(Order::Less, exponent, zero);
+  return s.select(isNegative, s.select(isUnit, result, zero), result);
+}
+
 LogicalResult pow(NodeLowering &l) {
   const Lowered &x = l.in(0), &y = l.in(1);
   const HostTensor *exponent = l.constant(1);
@@ -318,7 +340,7 @@ LogicalResult pow(NodeLowering &l) {
     if (isFloat(x.kind))
       return math::PowFOp::create(s.b, v[0], s.cast(v[1], y.kind, x.kind));
     if (!isFloat(y.kind))
-      return math::IPowIOp::create(s.b, v[0], s.cast(v[1], y.kind, x.kind));
+      return integerPower(s, v[0], s.cast(v[1], y.kind, x.kind));
     Value power =
         math::PowFOp::create(s.b, s.cast(v[0], x.kind, ElementKind::F64),
                              s.cast(v[1], y.kind, ElementKind::F64));

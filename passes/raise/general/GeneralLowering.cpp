@@ -20,6 +20,7 @@ static general::LoweringTable makeTable() {
   general::addReductionLowerings(table);
   general::addProductLowerings(table);
   general::addNormalizationLowerings(table);
+  general::addAttentionLowerings(table);
   return table;
 }
 

@@ -117,7 +117,8 @@ RankedTensorType NodeLowering::typeOf(ArrayRef<Extent> shape,
 }
 
 void NodeLowering::set(unsigned i, Value value) {
-  if (i >= results.size())
+  // A result that the node leaves out has no type.
+  if (i >= results.size() || !elementType(results[i].kind))
     return;
   RankedTensorType type = typeOf(results[i].shape, results[i].kind);
   if (value.getType() != type)
@@ -242,6 +243,9 @@ Lowered NodeLowering::transpose(const Lowered &tensor,
 Lowered NodeLowering::slice(const Lowered &tensor,
                             ArrayRef<OpFoldResult> offsets,
                             ArrayRef<Extent> shape, ArrayRef<int64_t> strides) {
+  // A view that starts at the end of a dimension does not verify.
+  if (llvm::any_of(shape, [](const Extent &extent) { return extent.is(0); }))
+    return empty(shape, tensor.kind);
   SmallVector<OpFoldResult> steps;
   for (size_t d = 0; d < shape.size(); ++d)
     steps.push_back(b.getIndexAttr(strides.empty() ? 1 : strides[d]));
@@ -333,6 +337,28 @@ groupDimensions(ArrayRef<Extent> source, ArrayRef<Extent> target,
   return groups;
 }
 
+Lowered NodeLowering::splitByIndex(const Lowered &tensor,
+                                   ArrayRef<Extent> shape,
+                                   ArrayRef<ReassociationIndices> groups) {
+  SmallVector<Value> dims;
+  for (const Extent &extent : shape)
+    dims.push_back(index(extent));
+  auto body = [&](Scalars &s, ValueRange at) {
+    SmallVector<Value> from;
+    for (const ReassociationIndices &group : groups) {
+      Value linear = at[group[0]];
+      for (int64_t d : ArrayRef(group).drop_front()) {
+        linear = arith::MulIOp::create(s.b, linear, dims[d]);
+        linear = arith::AddIOp::create(s.b, linear, at[d]);
+      }
+      from.push_back(linear);
+    }
+    return s.widen(tensor::ExtractOp::create(s.b, tensor.value, from),
+                   tensor.kind);
+  };
+  return fromIndices(shape, tensor.kind, body);
+}
+
 Lowered NodeLowering::reshape(const Lowered &tensor, ArrayRef<Extent> shape) {
   if (ArrayRef<Extent>(tensor.shape) == shape)
     return tensor;
@@ -378,6 +404,12 @@ Lowered NodeLowering::reshape(const Lowered &tensor, ArrayRef<Extent> shape) {
   if (collapses)
     value = tensor::CollapseShapeOp::create(b, typeOf(middle, tensor.kind),
                                             value, collapse);
+  bool ambiguous = llvm::any_of(expand, [&](const ReassociationIndices &group) {
+    return llvm::count_if(
+               group, [&](int64_t d) { return !shape[d].isConstant(); }) > 1;
+  });
+  if (ambiguous)
+    return splitByIndex({value, middle, tensor.kind}, shape, expand);
   if (expands)
     value = tensor::ExpandShapeOp::create(b, typeOf(shape, tensor.kind), value,
                                           expand, sizes(shape));
@@ -406,6 +438,11 @@ Extents NodeLowering::kept(ArrayRef<Extent> shape, ArrayRef<int64_t> axes) {
 
 Lowered NodeLowering::reduce(const Lowered &tensor, ArrayRef<int64_t> axes,
                              double start, Body step) {
+  if (axes.empty())
+    return elementwise({tensor}, tensor.shape, accumulatorKind(tensor.kind),
+                       [&](Scalars &s, ValueRange v) {
+                         return step(s, {v[0], s.constant(start)});
+                       });
   Loops loops = broadcastLoops({tensor}, tensor.shape);
   Extents shape;
   SmallVector<AffineExpr> exprs;

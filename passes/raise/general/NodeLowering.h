@@ -9,6 +9,7 @@
 #define LQ_PASSES_RAISE_GENERAL_NODELOWERING_H
 
 #include "dialects/onnx/OnnxDialect.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "passes/raise/eval/FittedShapes.h"
@@ -119,6 +120,11 @@ public:
 
   /// The elements in row-major order under another shape of the same size.
   Lowered reshape(const Lowered &tensor, llvm::ArrayRef<Extent> shape);
+  /// Splits each dimension of a tensor into a group of dimensions by copying.
+  /// `tensor.expand_shape` does it without, but MLIR 22 cannot lower it where
+  /// two dimensions of a group are dynamic (expand-strided-metadata).
+  Lowered splitByIndex(const Lowered &tensor, llvm::ArrayRef<Extent> shape,
+                       llvm::ArrayRef<mlir::ReassociationIndices> groups);
   Lowered transpose(const Lowered &tensor, llvm::ArrayRef<int64_t> order);
   /// Elements converted to another kind, as ONNX casts.
   Lowered cast(const Lowered &tensor, ElementKind kind);
@@ -169,6 +175,7 @@ void addIndexingLowerings(LoweringTable &table);
 void addReductionLowerings(LoweringTable &table);
 void addProductLowerings(LoweringTable &table);
 void addNormalizationLowerings(LoweringTable &table);
+void addAttentionLowerings(LoweringTable &table);
 
 } // namespace lq::general
 

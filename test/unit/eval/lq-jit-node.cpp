@@ -31,7 +31,7 @@ namespace {
 /// How much the compiler is told about a test.
 enum class Told { Shapes, Dimensions, Contents };
 
-/// The inputs that decide shapes, by operator. Negative: all of them.
+/// Whether an operand of a node decides the shape of its results.
 bool decidesShape(onnx::NodeOp node, unsigned operand) {
   static const std::map<StringRef, unsigned> fromFirst = {
       {"Range", 0}, {"ConstantOfShape", 0}};
@@ -93,7 +93,7 @@ void NodeTest::fixInputs(func::FuncOp graph, Told told) {
   for (auto [argument, tensor] : llvm::zip(graph.getArguments(), inputs)) {
     bool small = isInteger(tensor.kind) && tensor.size() <= 64;
     bool fix = decidesShape(argument) || (told == Told::Contents && small);
-    if (!fix || graph.getNumArguments() == 1) {
+    if (!fix) {
       remaining.push_back(tensor);
       continue;
     }
@@ -158,8 +158,7 @@ std::string NodeTest::lower(Told told) {
   kinds.clear();
   InputExtents extents;
   for (auto [argument, tensor] : llvm::zip(graph.getArguments(), remaining))
-    for (int64_t dim : tensor.shape)
-      extents[argument].emplace_back(dim);
+    extents[argument].assign(tensor.shape.begin(), tensor.shape.end());
   Evaluator evaluator(graph, nullptr, extents, {});
   for (Value result : graph.getBody().front().getTerminator()->getOperands()) {
     const HostTensor *tensor = evaluator.get(result);

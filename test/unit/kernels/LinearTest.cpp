@@ -1,5 +1,6 @@
 //===- LinearTest.cpp - linear kernels against double precision -----------===//
 
+#include "dialects/lq/LqAttributes.h"
 #include "test/unit/kernels/Formats.h"
 #include <gtest/gtest.h>
 
@@ -137,6 +138,18 @@ protected:
       checkAll(c, *level);
   }
 };
+
+TEST_F(LinearTest, EveryFormat) {
+  mlir::MLIRContext context;
+  context.loadDialect<LqDialect>();
+  for (FormatAttrInterface format : listFormats(context)) {
+    SCOPED_TRACE(format.getFormatName().str());
+    FormatDescription description = format.getDescription();
+    ASSERT_TRUE(canTile(description));
+    checkLevels({description, 40, 3 * std::max<int64_t>(description.group, 32),
+                 false, false});
+  }
+}
 
 TEST_F(LinearTest, FourBits) {
   checkLevels({integers(4, 8, 32), 96, 64, false, false});
