@@ -5,14 +5,13 @@
 // works on one row and activations are broadcast. A row block is its groups of
 // columns one after the other, then padding to 64 bytes; a group is
 //
-// * codes, 8 bits:  [group / 4][tileRows][4]  byte j of step s is column 4 s +
-// j
-// * codes, 4 bits:  [group / 8][tileRows][4]  of step s and byte j the low
-// nibble
-//                                             is column 8 s + j, the high one 8
-//                                             s + 4 + j
-// * then scales:    [tileRows]                in the format's scale type
-// * no codes:       [tileRows] elements       (a group is a column)
+// * codes, 8 bits:  [group / 4][tileRows][4]
+//                   byte j of step s is column 4 s + j
+// * codes, 4 bits:  [group / 8][tileRows][4]
+//                   of byte j of step s the low nibble is column 8 s + j,
+//                   the high one 8 s + 4 + j
+// * then scales:    [tileRows] in the format's scale type
+// * no codes:       [tileRows] elements (a group is a column)
 //
 // A kernel thus reads one stream: with the scales apart from the codes, as a
 // second stream, decoding was measured at half the memory's speed.
