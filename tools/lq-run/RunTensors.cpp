@@ -5,6 +5,7 @@
 #include "tools/lq-run/RunOptions.h"
 
 #include <algorithm>
+#include <span>
 
 using namespace lq;
 
@@ -37,7 +38,8 @@ readAssignments(const std::vector<std::string> &texts,
       out.push_back({name, texts[i].substr(name.size() + 1)});
     else
       out.push_back({specs[i].name, texts[i]});
-    if (std::ranges::any_of(out - 1, [&](const Assignment &a) {
+    auto earlier = std::span(out).first(out.size() - 1);
+    if (std::ranges::any_of(earlier, [&](const Assignment &a) {
           return a.name == out.back().name;
         }))
       return makeError(ErrorCode::InvalidArgument, "'", out.back().name,
