@@ -205,10 +205,11 @@ TEST_F(WeightFileTest, ArchiveSaysThatTheDiskIsFull) {
   // A limit on the size of files stands for a disk that fills up.
   rlimit old;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  auto archive = cantFail(WeightArchive::create(path("w")));
+  // An archive's file is removed on a fatal signal: this one is not to be.
   signal(SIGXFSZ, SIG_IGN);
   rlimit small = {4096, old.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  auto archive = cantFail(WeightArchive::create(path("w")));
   EXPECT_EQ(cantFail(archive->add(std::vector<char>(100))), 0u);
   auto offset = archive->add(std::vector<char>(10000));
   EXPECT_FALSE(!!offset);
