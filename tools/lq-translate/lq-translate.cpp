@@ -65,14 +65,13 @@ static Error print(mlir::ModuleOp module, lq::WeightArchive *archive,
   module->print(os);
   os << "\n";
   os.flush();
-  if (os.get_kind() == raw_ostream::OStreamKind::OK_FDStream) {
-    auto &file = static_cast<raw_fd_ostream &>(os);
-    std::error_code error = file.error();
-    file.clear_error();
-    if (error)
-      return createStringError(error, "cannot write " + lq::quoted(outputPath) +
-                                          ": " + error.message());
-  }
+  // All that this is called with is a file; LLVM has no cast that knows.
+  auto &file = static_cast<raw_fd_ostream &>(os);
+  std::error_code error = file.error();
+  file.clear_error();
+  if (error)
+    return createStringError(error, "cannot write " + lq::quoted(outputPath) +
+                                        ": " + error.message());
   return archive && archive->size() > 0 ? archive->commit() : Error::success();
 }
 
