@@ -12,9 +12,9 @@ namespace lq::raise {
 
 /// Larger idioms come before those that they contain.
 static constexpr Matcher kMatchers[] = {
-    matchAttention, matchAttentionOperator, matchLayerNorm, matchRmsNorm,
-    matchLinear,    matchActivation,        matchGlu,       matchEmbedding,
-    matchGuard,     matchTranspose,
+    matchCopy,      matchAttention, matchAttentionOperator, matchLayerNorm,
+    matchRmsNorm,   matchLinear,    matchActivation,        matchGlu,
+    matchEmbedding, matchGuard,     matchTranspose,
 };
 
 Plan::Plan(const Graph &graph, int64_t context)
@@ -54,6 +54,8 @@ void Plan::coverNode(onnx::NodeOp node) {
     matches.try_emplace(node, std::move(*match));
     return;
   }
+  // Without a past the graph counts positions from the first row of a call.
+  countsRows |= !graph.roles().hasPast() && !graph.isData(node->getResult(0));
   softmaxes += node.is("Softmax") || node.is("Attention");
   LLVM_DEBUG(llvm::dbgs() << "no idiom at " << node.describe() << "\n");
   for (Value input : node.getInputs())
@@ -81,6 +83,11 @@ void Plan::cover(ArrayRef<Value> results) {
     covered.push_back(node);
   }
   std::reverse(covered.begin(), covered.end());
+}
+
+bool Plan::isGenerative() const {
+  return graph.roles().hasPast() ||
+         (attentions > 0 && softmaxes == 0 && !bidirectional && !countsRows);
 }
 
 LogicalResult Plan::checkSupported() const {

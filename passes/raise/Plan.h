@@ -22,11 +22,10 @@ public:
   /// Covers what `results` need.
   void cover(llvm::ArrayRef<mlir::Value> results);
 
-  /// Whether each token depends on itself and those before it alone, as far as
-  /// it is known: attention is causal, wherever there is one.
-  bool isCausal() const {
-    return !bidirectional && attentions > 0 && softmaxes == 0;
-  }
+  /// Whether the plan for a generative model computes the right thing for
+  /// later tokens: past keys and values are the graph's own, or else every
+  /// attention is causal, and nothing else depends on positions.
+  bool isGenerative() const;
   /// How many positions the graph can tell apart at most, by the dimension
   /// that counts them (see MatchContext::limits).
   const llvm::StringMap<int64_t> &limits() const { return limitOf; }
@@ -44,6 +43,8 @@ private:
   int64_t context;
   RopeTables ropes;
   bool bidirectional = false;
+  /// Whether something general depends on the number of rows.
+  bool countsRows = false;
   /// Attentions recognised, and nodes that may be others.
   unsigned attentions = 0, softmaxes = 0;
   llvm::StringMap<int64_t> limitOf;

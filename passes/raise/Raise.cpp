@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/raise/ContextLimit.h"
 #include "passes/raise/HeadRows.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/Plan.h"
@@ -41,6 +42,8 @@ struct Attempt {
   std::unique_ptr<FittedShapes> shapes;
   std::unique_ptr<Graph> graph;
   std::unique_ptr<Plan> plan;
+  /// Positions that a generative model can hold.
+  int64_t context = 0;
 
   void analyse(func::FuncOp func, WeightFiles &files) {
     FitOptions fit;
@@ -65,7 +68,9 @@ std::unique_ptr<Attempt> plan(func::FuncOp func, WeightFiles &files,
   if (attempt->roles.isGenerative()) {
     cutHeadRows(*attempt->graph, attempt->roles);
     attempt->analyse(func, files);
+    positions = findContextLimit(*attempt->graph, positions);
   }
+  attempt->context = positions;
   attempt->plan = std::make_unique<Plan>(*attempt->graph, positions);
   attempt->plan->cover(attempt->results(func));
   return attempt;
@@ -84,9 +89,14 @@ std::unique_ptr<Attempt> choosePlan(func::FuncOp func, WeightFiles &files,
     }
     if (roles) {
       auto attempt = plan(func, files, std::move(*roles), options.context);
-      if (attempt->plan->isCausal() || attempt->roles.hasPast() ||
-          options.kind == "generative")
+      if (attempt->plan->isGenerative())
         return attempt;
+      if (options.kind == "generative") {
+        func.emitError() << "cannot raise to a generative model: an attention "
+                            "was not recognised or is not causal, or positions "
+                            "are used in an unknown way";
+        return nullptr;
+      }
       attempt->plan.reset();
       attempt->graph.reset();
       restoreHeadRows(func, attempt->roles);
@@ -120,23 +130,15 @@ bool isBatch(const Roles &roles, StringRef symbol) {
   return false;
 }
 
-int64_t contextOf(const Attempt &attempt, const Options &options) {
-  int64_t context = options.context;
-  for (const auto &limit : attempt.plan->limits())
-    context = std::min(context, limit.second);
-  return context;
-}
-
 void declareDimensions(OpBuilder &builder, Location location,
                        const Attempt &attempt, const Options &options) {
   auto declare = [&](StringRef name, int64_t max) {
     DimensionOp::create(builder, location, name, max);
   };
   if (attempt.roles.isGenerative()) {
-    int64_t context = contextOf(attempt, options);
-    int64_t sequence = std::min(options.maxSequence, context);
+    int64_t sequence = std::min(options.maxSequence, attempt.context);
     declare(kSequence, sequence);
-    declare(kPast, context);
+    declare(kPast, attempt.context);
     declare(kLogits, sequence);
     return;
   }
@@ -150,15 +152,14 @@ void declareDimensions(OpBuilder &builder, Location location,
   }
 }
 
-DictionaryAttr describeModel(Builder &builder, const Attempt &attempt,
-                             const Options &options) {
+DictionaryAttr describeModel(Builder &builder, const Attempt &attempt) {
   SmallVector<NamedAttribute> entries;
   bool generative = attempt.roles.isGenerative();
   entries.push_back(builder.getNamedAttr(
       "kind", builder.getStringAttr(generative ? "generative" : "tensors")));
   if (generative) {
     entries.push_back(builder.getNamedAttr(
-        "context", builder.getI64IntegerAttr(contextOf(attempt, options))));
+        "context", builder.getI64IntegerAttr(attempt.context)));
     entries.push_back(builder.getNamedAttr(
         "vocabulary", builder.getI64IntegerAttr(attempt.roles.vocabulary)));
   }
@@ -279,7 +280,7 @@ void Builder::replaceOriginal() {
     if (attribute.getName().strref().starts_with("onnx."))
       original->removeAttr(attribute.getName());
   mlir::Builder builder(original.getContext());
-  original->setAttr("lq.model", describeModel(builder, attempt, options));
+  original->setAttr("lq.model", describeModel(builder, attempt));
 }
 
 LogicalResult Builder::build() {

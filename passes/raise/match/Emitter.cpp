@@ -335,7 +335,7 @@ Value Emitter::rotate(Value heads, const RotatedHeads &rotation) {
 }
 
 Value Emitter::append(Value key, Value heads, CacheRole role) {
-  Value &result = appended[key];
+  Value &result = appended[{key, static_cast<unsigned>(role)}];
   if (result)
     return result;
   bool keys = role == CacheRole::Keys;

@@ -86,7 +86,7 @@ private:
   GeneralLowering &general;
   mlir::FloatType cacheType;
   llvm::DenseMap<mlir::Value, mlir::Value> bound;
-  llvm::DenseMap<mlir::Value, mlir::Value> appended;
+  llvm::DenseMap<std::pair<mlir::Value, unsigned>, mlir::Value> appended;
   unsigned cached[2] = {0, 0};
 };
 

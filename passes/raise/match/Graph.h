@@ -1,5 +1,4 @@
-//===- Graph.h - Questions that matchers ask about an ONNX graph -*- C++
-//-*-===//
+//===- Graph.h - What matchers ask about an ONNX graph ----------*- C++ -*-===//
 //
 // The vocabulary of the matchers: what computes a value, whether it is data
 // (follows from the contents of the model's inputs) or known beforehand, and

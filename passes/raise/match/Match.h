@@ -46,6 +46,8 @@ std::optional<Match> matchAttention(const MatchContext &context,
 /// Attention of opset 23.
 std::optional<Match> matchAttentionOperator(const MatchContext &context,
                                             onnx::NodeOp root);
+/// Identity, and casts to the same type.
+std::optional<Match> matchCopy(const MatchContext &context, onnx::NodeOp root);
 /// Where with a condition that is the same for all that the model can be given.
 std::optional<Match> matchGuard(const MatchContext &context, onnx::NodeOp root);
 /// Transposes, so that they cancel with those around attention.

@@ -7,6 +7,30 @@ using namespace mlir;
 
 namespace lq::raise {
 
+static Match passOn(StringRef idiom, Value from, Value result) {
+  return Match{idiom, {from}, [=](Emitter &emitter) -> LogicalResult {
+                 Value lowered = emitter.get(from);
+                 if (!lowered)
+                   return failure();
+                 emitter.bind(result, lowered);
+                 return success();
+               }};
+}
+
+std::optional<Match> matchCopy(const MatchContext &context, onnx::NodeOp root) {
+  if (!root.is("Identity") && !root.is("Cast") && !root.is("Dropout"))
+    return std::nullopt;
+  Value from = root.getInputs()[0], result = root->getResult(0);
+  const FittedShapes &shapes = context.graph.shapes();
+  for (OpResult other : root->getResults().drop_front())
+    if (!other.use_empty())
+      return std::nullopt;
+  if (shapes.elementKindOf(from) != shapes.elementKindOf(result) ||
+      shapes.elementKindOf(from) == ElementKind::Other)
+    return std::nullopt;
+  return passOn("copy", from, result);
+}
+
 std::optional<Match> matchTranspose(const MatchContext &context,
                                     onnx::NodeOp root) {
   if (!root.is("Transpose") || !context.graph.isData(root.getInputs()[0]))
@@ -60,13 +84,7 @@ std::optional<Match> matchGuard(const MatchContext &context,
   Value result = root->getResult(0);
   if (!taken || !graph.isData(taken) || !graph.sameShape(taken, result))
     return std::nullopt;
-  return Match{"guard", {taken}, [=](Emitter &emitter) -> LogicalResult {
-                 Value lowered = emitter.get(taken);
-                 if (!lowered)
-                   return failure();
-                 emitter.bind(result, lowered);
-                 return success();
-               }};
+  return passOn("guard", taken, result);
 }
 
 } // namespace lq::raise

@@ -1,13 +1,22 @@
 //===- Norm.cpp - RMS norm and layer norm ---------------------------------===//
 
 #include "passes/raise/match/Match.h"
-#include "passes/raise/match/Product.h"
 #include <cmath>
 
 using namespace mlir;
 
 namespace lq::raise {
 
+namespace {
+
+/// A factor of a product, or what it is divided by.
+struct Factor {
+  Value value;
+  bool divides = false;
+};
+
+/// The factors of `value`, which Mul and Div nodes join in any order and
+/// grouping. At most `limit`; nothing if there are more.
 std::optional<SmallVector<Factor>> factorsOf(const Graph &graph, Value value,
                                              unsigned limit) {
   SmallVector<Factor> factors, open = {{value, false}};
@@ -28,8 +37,6 @@ std::optional<SmallVector<Factor>> factorsOf(const Graph &graph, Value value,
   }
   return factors;
 }
-
-namespace {
 
 struct NormMatch {
   Value x, gamma, beta, root;

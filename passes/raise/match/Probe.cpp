@@ -68,12 +68,7 @@ void Probe::addSides(Evaluator &evaluator) const {
   fill(roles.logitsToKeep, [](int64_t) { return 0; });
 }
 
-std::vector<double> Probe::run(Value value, WeightFiles *weights) const {
-  EvaluatorOptions options;
-  for (const auto &[replaced, tensor] : replacements)
-    options.maxElements = std::max(options.maxElements, 4 * tensor.size());
-  Evaluator evaluator(graph.shapes().graph(), weights, graph.shapes().inputs(),
-                      dimensions, options);
+void Probe::prepare(Evaluator &evaluator) const {
   for (const auto &[value, extents] : graph.weighted())
     if (std::optional<SmallVector<int64_t>> shape = evaluate(extents))
       evaluator.override(value,
@@ -81,6 +76,25 @@ std::vector<double> Probe::run(Value value, WeightFiles *weights) const {
   addSides(evaluator);
   for (const auto &[replaced, tensor] : replacements)
     evaluator.override(replaced, tensor);
+}
+
+size_t Probe::countKnown(ArrayRef<Value> values, int64_t maxElements) const {
+  EvaluatorOptions options;
+  options.maxElements = maxElements;
+  Evaluator evaluator(graph.shapes().graph(), graph.shapes().weightFiles(),
+                      graph.shapes().inputs(), dimensions, options);
+  prepare(evaluator);
+  return llvm::count_if(
+      values, [&](Value value) { return evaluator.get(value) != nullptr; });
+}
+
+std::vector<double> Probe::run(Value value, WeightFiles *weights) const {
+  EvaluatorOptions options;
+  for (const auto &[replaced, tensor] : replacements)
+    options.maxElements = std::max(options.maxElements, 4 * tensor.size());
+  Evaluator evaluator(graph.shapes().graph(), weights, graph.shapes().inputs(),
+                      dimensions, options);
+  prepare(evaluator);
   const HostTensor *tensor = evaluator.get(value);
   if (!tensor || !tensor->hasData)
     return {};

@@ -1,5 +1,4 @@
-//===- Probe.h - Find out what a piece of a graph does by running it -*- C++
-//-*-===//
+//===- Probe.h - Run a piece of a graph to see what it does -----*- C++ -*-===//
 //
 // No two exporters spell rotary embeddings, masks or repeated heads alike, but
 // what they compute is the same. So a matcher replaces a value inside the
@@ -43,7 +42,13 @@ public:
     return run(value, graph.shapes().weightFiles());
   }
 
+  /// How many of `values` have a shape that can be told, evaluating contents of
+  /// at most `maxElements`.
+  size_t countKnown(llvm::ArrayRef<mlir::Value> values,
+                    int64_t maxElements) const;
+
 private:
+  void prepare(Evaluator &evaluator) const;
   void addSides(Evaluator &evaluator) const;
 
   const Graph &graph;
