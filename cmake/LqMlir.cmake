@@ -17,6 +17,16 @@ include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 separate_arguments(LQ_LLVM_DEFINITIONS UNIX_COMMAND "${LLVM_DEFINITIONS}")
 add_definitions(${LQ_LLVM_DEFINITIONS})
 
+# MLIR's headers are most of the time of a compilation; all libraries share them
+# precompiled.
+option(LQ_PRECOMPILED_HEADERS "Compile the headers of MLIR once" ON)
+if(LQ_PRECOMPILED_HEADERS)
+  add_library(LqMlirHeaders OBJECT "${CMAKE_CURRENT_LIST_DIR}/MlirHeaders.cpp")
+  target_precompile_headers(LqMlirHeaders PRIVATE "${CMAKE_CURRENT_LIST_DIR}/MlirHeaders.h")
+  # With the time of each header in it, ccache would never meet it again.
+  target_compile_options(LqMlirHeaders PRIVATE -fno-exceptions "SHELL:-Xclang -fno-pch-timestamp")
+endif()
+
 # lq_compiler_library(NAME sources... [DEPENDS tablegen-targets...]
 #                     [LINK lq-libraries...] [MLIR mlir-libraries...])
 function(lq_compiler_library name)
@@ -30,6 +40,12 @@ function(lq_compiler_library name)
   mlir_target_link_libraries(${name} PUBLIC ${ARG_MLIR})
   target_link_libraries(${name} PUBLIC LLVM)
   target_compile_options(${name} PRIVATE -fno-exceptions)
+  if(LQ_PRECOMPILED_HEADERS)
+    target_precompile_headers(${name} REUSE_FROM LqMlirHeaders)
+  endif()
+  target_include_directories(${name} INTERFACE
+    "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/lq>")
+  install(TARGETS ${name} EXPORT LqCompilerTargets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 endfunction()
 
 # lq_compiler_tool(NAME sources... [LINK lq-libraries...] [MLIR mlir-libraries...])
