@@ -7,18 +7,24 @@
 
 namespace lq::cpu {
 
-/// Sums of products of unsigned codes of `bits` bits with int8 activations in
+/// Sums of products of unsigned codes of up to 8 bits with int8 activations in
 /// [-127, 127], four columns a step, one row in each 32-bit lane. Exact: the
 /// instructions are chosen so that nothing saturates.
+///
+/// Codes of few bits, without vpdpbusd, add to int16 partial sums, which
+/// `flush` adds to the i32 sum after at most `stepsPerFlush` steps.
 class IntegerDot {
 public:
   IntegerDot(KernelBuilder &k, unsigned bits);
 
   /// What to add to the zero point of the format: codes may be taken with a
-  /// sign, code - 128, where the instruction wants that.
+  /// sign, code - 128.
   int zeroShift() const { return isSigned ? -128 : 0; }
-  /// Steps after which `flush` must move the small sums into the large.
-  int64_t stepsPerFlush() const { return flushSteps; }
+
+  bool hasPartial() const { return flushSteps > 0; }
+  /// At least 1.
+  int64_t stepsPerFlush() const;
+  Val zeroPartial();
 
   /// A step's codes (a vector of bytes) in the form that `step` reads, made
   /// once for all activation rows.
@@ -30,10 +36,9 @@ public:
   /// Four activations in each lane, from 4 bytes of a row.
   Val broadcastActivations(Val fourBytes);
 
-  /// Adds a step to `sum`, a vector of i32; `partial` (null at first) holds
-  /// what is not yet flushed.
+  /// Adds a step to `partial` if there are such, else to `sum`, of i32.
   void step(const Codes &codes, Val activations, Val &sum, Val &partial);
-  void flush(Val &sum, Val &partial);
+  void flush(Val &sum, Val partial);
 
 private:
   KernelBuilder &k;

@@ -181,6 +181,19 @@ Vals KernelBuilder::forLoop(Val first, Val last, int64_t step,
   return results;
 }
 
+Vals KernelBuilder::rolledLoop(Val first, Val last, int64_t step,
+                               ArrayRef<Val> initial, LoopBody body) {
+  Vals results = forLoop(first, last, step, initial, body);
+  LLVM::LoopUnrollAttr unroll = LLVM::LoopUnrollAttr::get(
+      b.getContext(), /*disable=*/b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
+  Value(results.front())
+      .getDefiningOp()
+      ->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(
+                                       b.getContext(), {}, {}, {}, unroll, {},
+                                       {}, {}, {}, {}, {}, {}, {}, {}, {}, {}));
+  return results;
+}
+
 void KernelBuilder::forLoop(Val first, Val last, int64_t step,
                             llvm::function_ref<void(Val)> body) {
   forLoop(first, last, index(step), body);

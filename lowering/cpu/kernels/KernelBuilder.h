@@ -153,6 +153,9 @@ public:
       llvm::function_ref<Vals(Val index, llvm::ArrayRef<Val> carried)>;
   Vals forLoop(Val first, Val last, int64_t step, llvm::ArrayRef<Val> initial,
                LoopBody body);
+  /// The same, never unrolled.
+  Vals rolledLoop(Val first, Val last, int64_t step,
+                  llvm::ArrayRef<Val> initial, LoopBody body);
   void forLoop(Val first, Val last, int64_t step,
                llvm::function_ref<void(Val index)> body);
   void forLoop(Val first, Val last, Val step,

@@ -24,7 +24,7 @@ namespace {
 class IntegerActivations {
 public:
   IntegerActivations(LinearKernel &kernel, const RowGroup &rows,
-                     IntegerDot &dot)
+                     const IntegerDot &dot)
       : k(kernel.k), spec(kernel.spec), rows(rows),
         zero(spec.format.zero + dot.zeroShift()) {}
 
@@ -115,10 +115,14 @@ private:
   IntegerActivations activations;
   int64_t count, parts;
 
-  /// Up to so many rows memory is the bound and prefetching pays; how far ahead
-  /// was measured: with one or two rows out-of-order execution does most, with
-  /// more it does not reach far enough.
+  /// Up to so many rows memory is the bound and prefetching pays.
   static constexpr int64_t rowsOfDecode = 4;
+
+  /// Bytes to ask for ahead, as measured: where a group is few instructions,
+  /// out-of-order execution does most; else it does not reach far enough.
+  int64_t prefetchDistance() const {
+    return k.level().vnni && count <= 2 ? 512 : 4096;
+  }
 
   /// Steps of four columns whose codes share a byte.
   int64_t stepsPerLoad() const { return 8 / format.bits; }
@@ -127,7 +131,8 @@ private:
   /// Steps whose codes are in registers together: up to 8, a divisor of the
   /// group's.
   int64_t stepsPerChunk() const {
-    int64_t steps = std::min<int64_t>(stepsPerGroup(), 8);
+    int64_t steps =
+        std::min({stepsPerGroup(), dot.stepsPerFlush(), int64_t(8)});
     while (stepsPerGroup() % steps != 0 || steps % stepsPerLoad() != 0)
       --steps;
     return steps;
@@ -163,17 +168,16 @@ private:
     return sums;
   }
 
-  /// The codes [steps][parts] of a chunk of a group.
-  SmallVector<IntegerDot::Codes> loadCodes(Val group, Val step) {
+  /// The codes [steps][parts] of a group from `step` on.
+  SmallVector<IntegerDot::Codes> loadCodes(Val group, Val step, int64_t steps) {
     int64_t vectorBytes = k.level().vectorBits / 8;
     Type type = k.vector(vectorBytes, k.i8());
-    int64_t steps = stepsPerChunk();
     SmallVector<IntegerDot::Codes> codes(steps * parts);
     for (int64_t load = 0; load < steps / stepsPerLoad(); ++load) {
       Val offset = base + group * kernel.layout.groupBytes +
                    (step / stepsPerLoad() + load) * (tileRows * 4);
       if (count <= rowsOfDecode)
-        k.prefetch(kernel.weight, offset + (count <= 2 ? 512 : 4096));
+        k.prefetch(kernel.weight, offset + prefetchDistance());
       for (int64_t part = 0; part < parts; ++part) {
         Val bytes =
             k.loadBytes(kernel.weight, offset + part * vectorBytes, type);
@@ -195,34 +199,72 @@ private:
     return shift + format.bits == 8 ? bytes : bytes & ((1 << format.bits) - 1);
   }
 
-  /// Adds steps [step, step + stepsPerChunk()) of a group to the integer sums.
+  /// Adds a chunk of a group, from `step` on, to the integer sums.
   Vals addChunk(Val group, Val step, ArrayRef<Val> before) {
-    SmallVector<IntegerDot::Codes> codes = loadCodes(group, step);
-    Vals sums(before);
-    Vals partial(count * parts);
-    auto add = [&](int64_t i, int64_t s) {
-      Val four =
-          dot.broadcastActivations(activations.codes(i, group, step + s));
-      for (int64_t part = 0; part < parts; ++part) {
-        int64_t cell = i * parts + part;
-        Val &sum = sums[cell * chains() + s % chains()];
-        dot.step(codes[s * parts + part], four, sum, partial[cell]);
-        if ((s + 1) % dot.stepsPerFlush() == 0 || s + 1 == stepsPerChunk())
-          dot.flush(sum, partial[cell]);
-      }
-    };
-    // With few registers a step's codes serve all rows at once; with many the
-    // codes stay while row follows row.
-    if (k.level().registers < 32) {
+    return k.level().registers < 32 ? addStepByStep(group, step, before)
+                                    : addRowByRow(group, step, before);
+  }
+
+  /// With many registers the codes of a chunk stay while row follows row.
+  Vals addRowByRow(Val group, Val step, ArrayRef<Val> before) {
+    SmallVector<IntegerDot::Codes> codes =
+        loadCodes(group, step, stepsPerChunk());
+    Vals sums(before), partials = zeroPartials();
+    for (int64_t i = 0; i < count; ++i)
       for (int64_t s = 0; s < stepsPerChunk(); ++s)
-        for (int64_t i = 0; i < count; ++i)
-          add(i, s);
-    } else {
-      for (int64_t i = 0; i < count; ++i)
-        for (int64_t s = 0; s < stepsPerChunk(); ++s)
-          add(i, s);
-    }
+        addStep(i, group, step + s, ArrayRef(codes).slice(s * parts, parts),
+                s % chains(), sums, partials);
+    flush(sums, partials);
     return sums;
+  }
+
+  /// With few registers a step's codes serve all rows at once. The loop stays a
+  /// loop: unrolled, the scheduler fills the registers with codes of many steps
+  /// and spills them.
+  Vals addStepByStep(Val group, Val step, ArrayRef<Val> before) {
+    Vals sums(before);
+    Vals carried =
+        k.rolledLoop(step, step + stepsPerChunk(), stepsPerLoad(),
+                     dot.hasPartial() ? zeroPartials() : sums,
+                     [&](Val step, ArrayRef<Val> before) {
+                       SmallVector<IntegerDot::Codes> codes =
+                           loadCodes(group, step, stepsPerLoad());
+                       Vals next(before);
+                       for (int64_t s = 0; s < stepsPerLoad(); ++s)
+                         for (int64_t i = 0; i < count; ++i)
+                           addStep(i, group, step + s,
+                                   ArrayRef(codes).slice(s * parts, parts), 0,
+                                   dot.hasPartial() ? sums : next, next);
+                       return next;
+                     });
+    if (!dot.hasPartial())
+      return carried;
+    flush(sums, carried);
+    return sums;
+  }
+
+  /// The partial sums [count][parts] before the first step.
+  Vals zeroPartials() {
+    return Vals(count * parts, dot.hasPartial() ? dot.zeroPartial() : Val());
+  }
+
+  /// Adds a step's codes of each part, times row i's activations.
+  void addStep(int64_t i, Val group, Val step,
+               ArrayRef<IntegerDot::Codes> codes, int64_t chain, Vals &sums,
+               Vals &partials) {
+    Val four = dot.broadcastActivations(activations.codes(i, group, step));
+    for (int64_t part = 0; part < parts; ++part) {
+      int64_t cell = i * parts + part;
+      dot.step(codes[part], four, sums[cell * chains() + chain],
+               partials[cell]);
+    }
+  }
+
+  void flush(Vals &sums, ArrayRef<Val> partials) {
+    if (!dot.hasPartial())
+      return;
+    for (int64_t cell = 0; cell < count * parts; ++cell)
+      dot.flush(sums[cell * chains()], partials[cell]);
   }
 
   Vals addGroup(Val group, ArrayRef<Val> before) {

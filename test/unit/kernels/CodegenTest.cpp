@@ -43,9 +43,9 @@ TEST(CodegenTest, IntegerProductsUseTheirInstruction) {
       for (int64_t rows : {int64_t(1), kDynamic}) {
         SCOPED_TRACE(level.name + ", " + std::to_string(format.bits) + " bits");
         std::string assembly = getLinearAssembly(format, rows, level);
-        // Eight steps of four columns a group, for each part of a row block and
-        // at least one row.
-        int64_t least = 8 * tileRows / level.lanes();
+        // Two steps of four columns are written out at least, for each part of
+        // a row block.
+        int64_t least = 8 / format.bits * tileRows / level.lanes();
         EXPECT_GE(countUses(assembly, level.vnni ? "vpdpbusd" : "vpmaddubsw"),
                   least);
         EXPECT_NE(assembly.find(level.vectorBits == 512 ? "%zmm" : "%ymm"),
