@@ -36,7 +36,7 @@ dialect onnx dialects/onnx/OnnxOps.td
 dialect lq dialects/lq/LqOps.td
 dialect exec lowering/exec/ExecOps.td
 passes onnx 'Passes on the imported graph' dialects/onnx/transforms/Passes.td
-passes raise 'From onnx to lq' passes/raise/Passes.td
+passes raise 'From onnx to lq' passes/raise/Passes.td passes/raise/general/Passes.td
 passes quantize 'Quantizing' passes/quantize/Passes.td
 passes pack 'Packing' passes/pack/Passes.td
 passes exec 'Passes on entry points' lowering/exec/Passes.td

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/raise/CheckNodes.h"
 #include "passes/raise/ContextLimit.h"
 #include "passes/raise/HeadRows.h"
 #include "passes/raise/Passes.h"
@@ -227,6 +228,9 @@ func::FuncOp Builder::createFunction(OpBuilder &builder,
                        << inputName(argument) << "'";
       return {};
     }
+    // The runtime gives token ids as i64, whatever the exporter chose.
+    if (roles.isGenerative())
+      type = type.clone(builder.getI64Type());
     inputs.push_back(argument);
     types.push_back(type);
     Port port{inputName(argument), *attempt.shapes->shapeOf(argument)};
@@ -296,7 +300,7 @@ LogicalResult Builder::build() {
   builder.setInsertionPointToStart(&main.getBody().front());
   Emitter emitter(builder, *attempt.graph, weights, general, options.cacheType);
   for (auto [input, argument] : llvm::zip_equal(inputs, main.getArguments()))
-    emitter.bind(input, argument);
+    emitter.bindInput(input, argument);
   if (failed(attempt.plan->emit(emitter)) ||
       failed(emitResults(emitter, main)) ||
       failed(weights.commit(func.getLoc())))
@@ -336,6 +340,8 @@ struct RaisePass : impl::LqRaisePassBase<RaisePass> {
     auto files = openWeightFiles(getOperation());
     if (!files)
       return func.emitError() << llvm::toString(files.takeError());
+    if (failed(raise::checkNodes(func)))
+      return failure();
     raise::widenFloats(func);
     auto attempt = raise::choosePlan(func, **files, options);
     if (!attempt || failed(attempt->plan->checkSupported()))

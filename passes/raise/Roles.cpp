@@ -79,7 +79,8 @@ bool isFloatTensor(Value value, int64_t minimumRank) {
 void assignInputs(func::FuncOp graph, Roles &roles) {
   for (BlockArgument argument : graph.getArguments()) {
     StringRef name = inputName(argument);
-    if (mentions(name, {"logits_to_keep"}))
+    if (mentions(name, {"logits_to_keep"}) &&
+        isa<RankedTensorType>(argument.getType()))
       roles.logitsToKeep = argument;
     else if (mentions(name, {"mask"}) && isIntegerTensor(argument, 2))
       roles.mask = argument;

@@ -44,6 +44,9 @@ std::optional<Stored> findStored(const Graph &graph, Value constant) {
   stored.initializer = initializerOf(constant);
   if (!stored.initializer || !stored.initializer.getFile())
     return std::nullopt;
+  Type element = stored.initializer.getTensorType().getElementType();
+  if (!element.isF32() && !element.isF16() && !element.isBF16())
+    return std::nullopt;
   return stored;
 }
 

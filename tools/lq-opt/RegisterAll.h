@@ -21,6 +21,7 @@
 #include "passes/pack/Passes.h"
 #include "passes/quantize/Passes.h"
 #include "passes/raise/Passes.h"
+#include "passes/raise/general/Passes.h"
 
 namespace lq {
 
@@ -39,6 +40,7 @@ inline void registerAllPasses() {
   registerQuantizePasses();
   registerPackPasses();
   registerLqRaisePasses();
+  registerLqRaiseGeneralPasses();
   exec::registerLqExecPasses();
   cpu::registerLqCpuPasses();
   cpu::registerPipelines();

@@ -1,5 +1,4 @@
-//===- Extent.h - A dimension as an affine expression of symbols -*- C++
-//-*-===//
+//===- Extent.h - A dimension as an affine expression -----------*- C++ -*-===//
 
 #ifndef LQ_PASSES_RAISE_EVAL_EXTENT_H
 #define LQ_PASSES_RAISE_EVAL_EXTENT_H

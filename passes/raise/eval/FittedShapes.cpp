@@ -212,6 +212,14 @@ const HostTensor *FittedShapes::constantOf(Value value) const {
   return first;
 }
 
+bool FittedShapes::allKnown(
+    Value value, function_ref<bool(const HostTensor &)> holds) const {
+  SmallVector<const HostTensor *> tensors = observe(value);
+  return !tensors.empty() && llvm::all_of(tensors, [&](const HostTensor *t) {
+    return t->hasData && holds(*t);
+  });
+}
+
 InputExtents statedInputExtents(func::FuncOp graph) {
   InputExtents inputs;
   for (BlockArgument input : graph.getArguments()) {

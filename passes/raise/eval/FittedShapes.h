@@ -14,6 +14,7 @@
 #define LQ_PASSES_RAISE_EVAL_FITTEDSHAPES_H
 
 #include "passes/raise/eval/Evaluator.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace lq {
 
@@ -47,6 +48,11 @@ public:
   /// The tensor if it is the same whatever the dimensions are and small enough
   /// to have been evaluated; null otherwise.
   const HostTensor *constantOf(mlir::Value value) const;
+
+  /// Whether the tensor is known for every choice of dimensions that was tried,
+  /// and `holds` of each.
+  bool allKnown(mlir::Value value,
+                llvm::function_ref<bool(const HostTensor &)> holds) const;
 
   const InputExtents &inputs() const { return inputExtents; }
   /// The symbols of the inputs' dimensions, sorted.

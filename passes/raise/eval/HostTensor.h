@@ -1,5 +1,4 @@
-//===- HostTensor.h - A tensor on the host, with or without data -*- C++
-//-*-===//
+//===- HostTensor.h - A tensor on the host, or its shape --------*- C++ -*-===//
 
 #ifndef LQ_PASSES_RAISE_EVAL_HOSTTENSOR_H
 #define LQ_PASSES_RAISE_EVAL_HOSTTENSOR_H

@@ -17,6 +17,7 @@ static general::LoweringTable makeTable() {
   general::addShapeLowerings(table);
   general::addMovementLowerings(table);
   general::addIndexingLowerings(table);
+  general::addScatterLowerings(table);
   general::addReductionLowerings(table);
   general::addProductLowerings(table);
   general::addNormalizationLowerings(table);

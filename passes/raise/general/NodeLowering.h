@@ -172,6 +172,7 @@ void addElementwiseLowerings(LoweringTable &table);
 void addShapeLowerings(LoweringTable &table);
 void addMovementLowerings(LoweringTable &table);
 void addIndexingLowerings(LoweringTable &table);
+void addScatterLowerings(LoweringTable &table);
 void addReductionLowerings(LoweringTable &table);
 void addProductLowerings(LoweringTable &table);
 void addNormalizationLowerings(LoweringTable &table);

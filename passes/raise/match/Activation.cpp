@@ -56,8 +56,7 @@ std::optional<ActivationKind> identify(const Graph &graph, Value value,
   if (!graph.sameShape(value, x))
     return std::nullopt;
   Probe probe(graph);
-  std::optional<SmallVector<int64_t>> shape = probe.shapeOf(x);
-  std::optional<int64_t> count = shape ? elementCount(*shape) : std::nullopt;
+  std::optional<int64_t> count = probe.sizeOf(x);
   if (!count || *count < 32)
     return std::nullopt;
   std::vector<double> grid(*count);

@@ -46,6 +46,15 @@ Value Emitter::get(Value value) {
   return lowered;
 }
 
+void Emitter::bindInput(Value input, Value argument) {
+  RankedTensorType type = general.typeOf(input);
+  if (type != argument.getType())
+    argument = elementwise(argument, [&](OpBuilder &b, ValueRange x) {
+      return arith::TruncIOp::create(b, location, type.getElementType(), x[0]);
+    });
+  bind(input, argument);
+}
+
 /// Positions, or a mask of ones, as the graph had them for an input.
 Value Emitter::materializeSide(Value value) {
   RankedTensorType type = general.typeOf(value);

@@ -30,6 +30,8 @@ public:
   mlir::Location location;
 
   void bind(mlir::Value value, mlir::Value lowered) { bound[value] = lowered; }
+  /// Binds an input of the graph to an argument, of a wider type perhaps.
+  void bindInput(mlir::Value input, mlir::Value argument);
   /// The lowered form of a value that a match listed as an input, or of a
   /// constant; null after an error that was reported.
   mlir::Value get(mlir::Value value);

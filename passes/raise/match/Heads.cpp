@@ -93,10 +93,10 @@ std::optional<MovedHeads> matchFrom(const Graph &graph, const Target &target,
   if (candidates.empty())
     return std::nullopt;
   Probe probe(graph);
-  std::optional<SmallVector<int64_t>> shape = probe.shapeOf(value);
-  if (!shape)
+  std::optional<int64_t> size = probe.sizeOf(value);
+  if (!size)
     return std::nullopt;
-  std::vector<double> counted(*elementCount(*shape));
+  std::vector<double> counted(*size);
   std::iota(counted.begin(), counted.end(), 1.0);
   probe.replace(value, counted);
   std::vector<double> numbers = probe.run(target.value);

@@ -37,7 +37,7 @@ std::optional<Match> matchTranspose(const MatchContext &context,
     return std::nullopt;
   Value x = root.getInputs()[0], result = root->getResult(0);
   std::optional<int64_t> rank = context.graph.rank(x);
-  if (!rank)
+  if (!rank || context.graph.rank(result) != rank)
     return std::nullopt;
   SmallVector<int64_t> permutation;
   if (auto given = root.getInts("perm"))

@@ -202,13 +202,19 @@ Match asMatch(StringRef idiom, const NormMatch &found) {
                }};
 }
 
+/// Whether more than the first result of a node is used.
+bool hasFurtherUses(onnx::NodeOp node) {
+  return llvm::any_of(node->getResults().drop_front(),
+                      [](OpResult result) { return !result.use_empty(); });
+}
+
 /// RMSNormalization (opset 23), SimplifiedLayerNormalization (ONNX Runtime).
 std::optional<NormMatch> findRmsOperator(const Graph &graph,
                                          onnx::NodeOp root) {
-  if (root.getOpType() != "RMSNormalization" &&
-      root.getOpType() != "SimplifiedLayerNormalization")
+  if (!root.is("RMSNormalization") && !root.is("SimplifiedLayerNormalization"))
     return std::nullopt;
-  if (!graph.isLastAxis(root.getInputs()[0], root.getInt("axis", -1)))
+  if (hasFurtherUses(root) ||
+      !graph.isLastAxis(root.getInputs()[0], root.getInt("axis", -1)))
     return std::nullopt;
   NormMatch match;
   match.x = root.getInputs()[0];
@@ -220,7 +226,7 @@ std::optional<NormMatch> findRmsOperator(const Graph &graph,
 
 std::optional<NormMatch> findLayerOperator(const Graph &graph,
                                            onnx::NodeOp root) {
-  if (root.getOpType() != "LayerNormalization" ||
+  if (!root.is("LayerNormalization") || hasFurtherUses(root) ||
       !graph.isLastAxis(root.getInputs()[0], root.getInt("axis", -1)))
     return std::nullopt;
   NormMatch match;

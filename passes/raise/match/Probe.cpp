@@ -12,6 +12,9 @@ static constexpr int64_t kProbeSequence = 13;
 static constexpr int64_t kProbePast = 4;
 static constexpr int64_t kProbeOthers[] = {2, 17, 19, 23, 29, 31};
 
+/// A gigabyte of numbers.
+static constexpr int64_t kMaxProbedElements = int64_t(1) << 27;
+
 Probe::Probe(const Graph &graph) : graph(graph) {
   unsigned next = 0;
   for (StringRef symbol : graph.shapes().symbols())
@@ -37,6 +40,12 @@ Probe::evaluate(ArrayRef<Extent> extents) const {
     shape.push_back(*size);
   }
   return shape;
+}
+
+std::optional<int64_t> Probe::sizeOf(Value value) const {
+  std::optional<SmallVector<int64_t>> shape = shapeOf(value);
+  std::optional<int64_t> size = shape ? elementCount(*shape) : std::nullopt;
+  return size && *size <= kMaxProbedElements ? size : std::nullopt;
 }
 
 void Probe::replace(Value value, ArrayRef<double> numbers) {

@@ -24,6 +24,9 @@ public:
   /// Chooses a dimension; before anything else.
   void set(llvm::StringRef symbol, int64_t size) { dimensions[symbol] = size; }
 
+  /// The number of elements of a value here; nothing if it is unknown or more
+  /// than a probe should hold.
+  std::optional<int64_t> sizeOf(mlir::Value value) const;
   /// The dimensions of a value here, or nothing.
   std::optional<llvm::SmallVector<int64_t>> shapeOf(mlir::Value value) const;
   /// Tokens before the first row.

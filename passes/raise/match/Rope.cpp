@@ -76,6 +76,8 @@ std::vector<double> runTable(const Rotation &rotation, Probe probe) {
   int64_t batch = Rotation::batch(probe, rotation.from);
   HeadIndex from = Rotation::index(probe, rotation.from);
   HeadIndex to = Rotation::index(probe, rotation.to);
+  if (!probe.sizeOf(rotation.from.value))
+    return {};
   std::vector<double> x(batch * rows * rotation.from.count *
                         rotation.from.size);
   for (int64_t b = 0; b < batch; ++b)
@@ -140,11 +142,10 @@ int64_t countPassedThrough(const Rotation &rotation, const Probe &probe,
 /// nothing if `to` is not a rotation of `from`.
 std::optional<std::vector<double>> determine(Rotation &rotation) {
   Probe probe(rotation.graph);
-  std::optional<SmallVector<int64_t>> shape =
-      probe.shapeOf(rotation.from.value);
-  if (!shape || !probe.shapeOf(rotation.to.value))
+  std::optional<int64_t> size = probe.sizeOf(rotation.from.value);
+  if (!size || !probe.sizeOf(rotation.to.value))
     return std::nullopt;
-  std::vector<double> x = noise(*elementCount(*shape), /*seed=*/1);
+  std::vector<double> x = noise(*size, /*seed=*/1);
   probe.replace(rotation.from.value, x);
   std::vector<double> y = probe.run(rotation.to.value);
   if (x.size() != y.size())

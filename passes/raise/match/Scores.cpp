@@ -113,10 +113,10 @@ double totalScale(const Scores &scores) {
 /// depends on data.
 std::vector<double> runMask(const Graph &graph, const Scores &scores,
                             Value softmaxInput, Probe probe) {
-  std::optional<SmallVector<int64_t>> shape = probe.shapeOf(scores.product);
-  if (!shape || !elementCount(*shape))
+  std::optional<int64_t> size = probe.sizeOf(scores.product);
+  if (!size)
     return {};
-  probe.replace(scores.product, std::vector<double>(*elementCount(*shape)));
+  probe.replace(scores.product, std::vector<double>(*size));
   return probe.run(softmaxInput);
 }
 
@@ -197,7 +197,10 @@ static std::vector<double> runOperatorMask(const Graph &graph, Value mask,
     return {};
   bool keeps = graph.shapes().elementKindOf(mask) == ElementKind::Bool;
   SmallVector<int64_t> strides = stridesOf(*from), sizes = stridesOf(shape);
-  std::vector<double> all(*elementCount(shape));
+  std::optional<int64_t> size = elementCount(shape);
+  if (!size || *size > kMaxSquareMask * kMaxSquareMask)
+    return {};
+  std::vector<double> all(*size);
   for (auto [i, number] : llvm::enumerate(all)) {
     int64_t at = 0;
     for (size_t axis = 0; axis < from->size(); ++axis) {

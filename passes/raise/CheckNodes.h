@@ -1,0 +1,17 @@
+//===- CheckNodes.h - Refuse nodes that lack operands -----------*- C++ -*-===//
+
+#ifndef LQ_PASSES_RAISE_CHECKNODES_H
+#define LQ_PASSES_RAISE_CHECKNODES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace lq::raise {
+
+/// Checks that the nodes that raising looks into have the operands that ONNX
+/// says they have, so that matchers need not. An error names the first node
+/// that lacks one.
+mlir::LogicalResult checkNodes(mlir::func::FuncOp graph);
+
+} // namespace lq::raise
+
+#endif // LQ_PASSES_RAISE_CHECKNODES_H
