@@ -1,4 +1,4 @@
-//===- Abi.h - contract between generated code and the runtime --*- C -*-===//
+//===- Abi.h - What generated code and the runtime agree on -------*- C -*-===//
 //
 // Every code object in an artifact exports one function per entry point, named
 // "lq_entry_<entry>". Each thread of a team calls it once with the same LqCall;

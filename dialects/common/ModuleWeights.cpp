@@ -1,5 +1,4 @@
-//===- ModuleWeights.cpp - Which folder a module's weights lie in
-//-------------===//
+//===- ModuleWeights.cpp - Which folder a module's weights lie in ---------===//
 
 #include "dialects/common/ModuleWeights.h"
 

@@ -1,5 +1,4 @@
-//===- WeightArchive.cpp - Write weights to a file beside the IR
-//--------------===//
+//===- WeightArchive.cpp - Write weights to a file beside the IR ----------===//
 
 #include "dialects/common/WeightArchive.h"
 #include "dialects/common/WeightFile.h"

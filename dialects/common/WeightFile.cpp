@@ -1,5 +1,4 @@
-//===- WeightFile.cpp - Read weights where they lie
-//---------------------------===//
+//===- WeightFile.cpp - Read weights where they lie -----------------------===//
 
 #include "dialects/common/WeightFile.h"
 #include "dialects/common/WeightArchive.h"

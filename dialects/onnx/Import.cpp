@@ -1,5 +1,4 @@
-//===- Import.cpp - From an .onnx file to the onnx dialect
-//---------------------===//
+//===- Import.cpp - From an .onnx file to the onnx dialect ----------------===//
 
 #include "dialects/onnx/Import.h"
 #include "dialects/common/ModuleWeights.h"

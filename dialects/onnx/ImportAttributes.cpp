@@ -1,5 +1,4 @@
-//===- ImportAttributes.cpp - Attributes of nodes
-//------------------------------===//
+//===- ImportAttributes.cpp - Attributes of nodes -------------------------===//
 
 #include "dialects/onnx/ImportContext.h"
 

@@ -1,5 +1,4 @@
-//===- ImportTensors.cpp - Tensors by reference, small ones inline
-//-------------===//
+//===- ImportTensors.cpp - Tensors by reference, small ones inline --------===//
 
 #include "dialects/onnx/ImportContext.h"
 

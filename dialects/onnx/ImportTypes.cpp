@@ -1,5 +1,4 @@
-//===- ImportTypes.cpp - ONNX types as MLIR types
-//------------------------------===//
+//===- ImportTypes.cpp - ONNX types as MLIR types -------------------------===//
 
 #include "dialects/onnx/ImportContext.h"
 

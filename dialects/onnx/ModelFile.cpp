@@ -1,5 +1,4 @@
-//===- ModelFile.cpp - Parse an .onnx file without its tensors
-//----------------===//
+//===- ModelFile.cpp - Parse an .onnx file without its tensors ------------===//
 
 #include "dialects/onnx/ModelFile.h"
 

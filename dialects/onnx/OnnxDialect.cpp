@@ -1,5 +1,4 @@
-//===- OnnxDialect.cpp - Types and attributes of the onnx dialect
-//-------------===//
+//===- OnnxDialect.cpp - Types and attributes of the onnx dialect ---------===//
 
 #include "dialects/onnx/OnnxDialect.h"
 

@@ -1,5 +1,4 @@
-//===- OnnxOps.cpp - Operations of the onnx dialect
-//---------------------------===//
+//===- OnnxOps.cpp - Operations of the onnx dialect -----------------------===//
 
 #include "dialects/common/WeightFile.h"
 #include "dialects/onnx/OnnxDialect.h"

@@ -1,5 +1,4 @@
-//===- lq-opt.cpp - Run passes over readable IR
-//-------------------------------===//
+//===- lq-opt.cpp - Run passes over readable IR ---------------------------===//
 
 #include "tools/lq-opt/RegisterAll.h"
 

@@ -1,5 +1,4 @@
-//===- lq-translate.cpp - Make IR from other files
-//----------------------------===//
+//===- lq-translate.cpp - Make IR from other files ------------------------===//
 
 #include "dialects/common/WeightArchive.h"
 #include "dialects/common/WeightFile.h"
