@@ -12,10 +12,11 @@ namespace lq::raise {
 /// no matcher looks into.
 static unsigned requiredInputs(StringRef op) {
   return llvm::StringSwitch<unsigned>(op)
-      .Cases({"Cast", "Concat", "Dropout", "Erf", "Expand", "Gelu", "Identity",
-              "IsNaN", "Neg", "Reciprocal", "ReduceMean", "ReduceSum", "Relu",
-              "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt",
-              "Squeeze", "Tanh", "Transpose", "Unsqueeze"},
+      .Cases({"Cast",       "Concat",    "Dropout",  "Erf",   "Expand",
+              "Gelu",       "Identity",  "IsNaN",    "Neg",   "Reciprocal",
+              "ReduceMean", "ReduceSum", "Relu",     "Shape", "Sigmoid",
+              "Slice",      "Softmax",   "Split",    "Sqrt",  "Squeeze",
+              "Tanh",       "Transpose", "Unsqueeze"},
              1)
       .Cases({"Add", "Div", "Gather", "Gemm", "LayerNormalization", "MatMul",
               "Mul", "Pow", "Reshape", "RMSNormalization",

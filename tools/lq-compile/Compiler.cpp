@@ -7,6 +7,7 @@
 #include "dialects/lq/LqOps.h"
 #include "dialects/lq/Storage.h"
 #include "dialects/onnx/Import.h"
+#include "dialects/onnx/transforms/Passes.h"
 #include "lowering/artifact/Artifact.h"
 #include "lowering/cpu/Compile.h"
 #include "mlir/Transforms/Passes.h"
@@ -93,6 +94,8 @@ void Compiler::buildPipeline(OpPassManager &passes,
   auto archive = [&](StringRef name) {
     return (archiveFolder + "/" + name).str();
   };
+  passes.addPass(onnx::createInlineFunctionsPass());
+  passes.addPass(onnx::createFoldConstantIfPass());
   LqRaisePassOptions raise;
   raise.archive = archive("raise.weights");
   if (options.context)

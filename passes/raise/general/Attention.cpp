@@ -21,6 +21,13 @@ namespace {
 // Attention (ai.onnx, from opset 23)
 //===----------------------------------------------------------------------===//
 
+/// Whether x is [B, heads, S, size], or can be split into so many heads.
+bool hasHeads(const Lowered &x, int64_t heads) {
+  return x.rank() == 4 ||
+         (x.rank() == 3 && heads > 0 && x.shape[2].isConstant() &&
+          x.shape[2].constant % heads == 0);
+}
+
 /// [B, S, heads * size] as [B, heads, S, size]; four dimensions stay.
 Lowered splitHeads(NodeLowering &l, const Lowered &x, int64_t heads) {
   if (x.rank() == 4)
@@ -161,6 +168,9 @@ Lowered headProduct(NodeLowering &l, const Lowered &a, const Lowered &b,
 LogicalResult attention(NodeLowering &l) {
   int64_t heads = l.node.getInt("q_num_heads", 0);
   int64_t keyHeads = l.node.getInt("kv_num_heads", 0);
+  if (!hasHeads(l.in(0), heads) || !hasHeads(l.in(1), keyHeads) ||
+      !hasHeads(l.in(2), keyHeads))
+    return l.fail("expected operands of fixed numbers of heads");
   Lowered q = splitHeads(l, l.in(0), heads);
   Lowered k = splitHeads(l, l.in(1), keyHeads);
   Lowered v = splitHeads(l, l.in(2), keyHeads);

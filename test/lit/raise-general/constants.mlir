@@ -9,7 +9,7 @@
 // CHECK: %[[I:.*]] = arith.index_cast %{{.*}} : index to i64
 // CHECK: tensor.from_elements %[[I]] : tensor<1xi64>
 // CHECK-NOT: math.exp
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   onnx.initializer @c : tensor<2xf32> = dense<[0.0, 1.0]>
   func.func @main(%x: tensor<?xf32> {onnx.name = "x", onnx.dims = ["n"]}) -> (tensor<2xf32>, tensor<1xi64>) {
     %c = onnx.get @c : tensor<2xf32>
@@ -28,7 +28,7 @@ module attributes {onnx.opset_imports = {"" = 17 : i64}} {
 // CHECK: %[[W:.*]] = lq.get @weight.table
 // CHECK: linalg.generic
 // CHECK: tensor.extract %[[W]]
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   onnx.initializer @table : tensor<512x8xf32> from "model.onnx" at 64
   func.func @main(%ids: tensor<?xi64> {onnx.name = "ids", onnx.dims = ["n"]}) -> tensor<?x8xf32> {
     %table = onnx.get @table : tensor<512x8xf32>

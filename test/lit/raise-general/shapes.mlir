@@ -7,7 +7,7 @@
 // CHECK: %[[S:.*]] = lq.extent @sequence
 // CHECK-NEXT: %[[Y:.*]] = tensor.expand_shape %[[X]] {{\[\[}}0], [1], [2, 3]] output_shape [1, %[[S]], 4, 16]
 // CHECK-NEXT: return %[[Y]]
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   onnx.initializer @zero : tensor<i64> = dense<0>
   onnx.initializer @one : tensor<i64> = dense<1>
   onnx.initializer @axes : tensor<1xi64> = dense<0>
@@ -38,7 +38,7 @@ module attributes {onnx.opset_imports = {"" = 17 : i64}} {
 // CHECK: arith.muli
 // CHECK: arith.addi
 // CHECK: tensor.extract
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   func.func @main(%x: tensor<?xf32> {onnx.name = "x", onnx.dims = ["batch*sequence"]},
                   %like: tensor<?x?xf32> {onnx.name = "like", onnx.dims = ["batch", "sequence"]}) -> tensor<?x?xf32> {
     %to = onnx.node "Shape"(%like) -> ["to"] : (tensor<?x?xf32>) -> tensor<2xi64>
@@ -53,9 +53,8 @@ module attributes {onnx.opset_imports = {"" = 17 : i64}} {
 
 // CHECK-LABEL: func.func @main
 // CHECK: %[[N:.*]] = lq.extent @n
-// CHECK: %[[START:.*]] = arith.addi %[[N]], %{{.*}} : index
-// CHECK: tensor.extract_slice %{{.*}}[{{.*}}] [2, 4] [1, 1] : tensor<?x4xf32> to tensor<2x4xf32>
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+// CHECK: tensor.extract_slice %{{.*}}[%[[N]], 0] [2, 4] [1, 1] : tensor<?x4xf32> to tensor<2x4xf32>
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   onnx.initializer @start : tensor<1xi64> = dense<-2>
   onnx.initializer @end : tensor<1xi64> = dense<9223372036854775807>
   func.func @main(%x: tensor<?x4xf32> {onnx.name = "x", onnx.dims = ["2 + n", 4]}) -> tensor<2x4xf32> {
@@ -73,7 +72,7 @@ module attributes {onnx.opset_imports = {"" = 17 : i64}} {
 // CHECK-LABEL: func.func @main
 // CHECK: linalg.generic
 // CHECK: tensor.extract
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   onnx.initializer @start : tensor<1xi64> = dense<-1>
   onnx.initializer @end : tensor<1xi64> = dense<-9223372036854775808>
   onnx.initializer @axis : tensor<1xi64> = dense<0>

@@ -56,7 +56,7 @@ protected:
 };
 
 constexpr StringLiteral kReshape = R"(
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   onnx.initializer @one : tensor<1xi64> = dense<1>
   onnx.initializer @heads : tensor<2xi64> = dense<[4, -1]>
   func.func @main(%x: tensor<?x?x64xf32> {onnx.name = "x", onnx.dims = ["batch", "sequence", 64]},
@@ -116,7 +116,7 @@ TEST_F(FittedShapesTest, TellsDependences) {
 
 /// The smallest dimension may be a special case: min(s, 4) is s below it.
 constexpr StringLiteral kCorner = R"(
-module attributes {onnx.opset_imports = {"" = 17 : i64}} {
+module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
   onnx.initializer @four : tensor<i64> = dense<4>
   onnx.initializer @zero : tensor<i64> = dense<0>
   func.func @main(%x: tensor<?xf32> {onnx.name = "x", onnx.dims = ["s"]}) {
