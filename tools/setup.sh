@@ -22,6 +22,10 @@ if ((${#missing[@]})); then
   sudo=()
   ((EUID == 0)) || sudo=(sudo)
   "${sudo[@]}" apt-get update -qq
+  if ! apt-cache show libmlir-22-dev >/dev/null 2>&1; then
+    echo "setup: no apt source has libmlir-22-dev (LLVM 22); Debian 12 has it in bookworm-security" >&2
+    exit 1
+  fi
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 

@@ -11,7 +11,7 @@
 
 namespace lq {
 class WeightArchive;
-}
+} // namespace lq
 
 namespace lq::onnx {
 

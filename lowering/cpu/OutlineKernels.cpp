@@ -19,7 +19,6 @@ namespace lq::cpu {
 
 using namespace lq;
 using namespace lq::cpu;
-using exec::ArgumentOp;
 using exec::LaunchOp;
 
 namespace {

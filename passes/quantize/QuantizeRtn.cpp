@@ -179,7 +179,7 @@ private:
   LogicalResult encode(Job &job, WeightFiles &files, WeightArchive &archive,
                        StringRef address, Progress &progress);
   LogicalResult encodeAll(ModuleOp module, MutableArrayRef<Job> jobs);
-  void report(ModuleOp module, ArrayRef<Job> jobs);
+  void report(ArrayRef<Job> jobs);
 
   ProgressCallback callback;
 };
@@ -305,7 +305,7 @@ LogicalResult QuantizeRtnPass::encodeAll(ModuleOp module,
   return success();
 }
 
-void QuantizeRtnPass::report(ModuleOp module, ArrayRef<Job> jobs) {
+void QuantizeRtnPass::report(ArrayRef<Job> jobs) {
   int64_t count = 0, bytes = 0;
   for (const Job &job : jobs) {
     count += job.address.type.getNumElements();
@@ -317,7 +317,8 @@ void QuantizeRtnPass::report(ModuleOp module, ArrayRef<Job> jobs) {
   double bitsPerWeight =
       count > 0 ? 8.0 * static_cast<double>(bytes) / static_cast<double>(count)
                 : 0;
-  emitRemark(module.getLoc())
+  // At the module's own place the whole line of its attributes would be shown.
+  emitRemark(NameLoc::get(StringAttr::get(&getContext(), getArgument())))
       << "encoded " << jobs.size() << " weights as " << format << ": " << count
       << " elements, " << llvm::formatv("{0:f3}", bitsPerWeight).str()
       << " bits per weight";
@@ -332,7 +333,7 @@ LogicalResult QuantizeRtnPass::run(ModuleOp module) {
   SymbolTable symbols(module);
   for (Job &job : *jobs)
     moveMatrixUses(job.uses, job.address, symbols, job.format.getFormatName());
-  report(module, *jobs);
+  report(*jobs);
   return success();
 }
 

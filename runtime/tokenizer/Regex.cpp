@@ -30,7 +30,7 @@ using MatchData =
 /// The next match at or after `from`. Fails with PCRE2's number.
 int matchFrom(const pcre2_code *code, std::string_view text, size_t from,
               pcre2_match_data *data) {
-  auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  const auto *subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   int rc = pcre2_match(code, subject, text.size(), from, PCRE2_NO_UTF_CHECK,
                        data, nullptr);
   // Compiled code has a small fixed stack, the interpreter takes heap memory.

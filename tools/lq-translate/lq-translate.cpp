@@ -18,7 +18,9 @@ using namespace llvm;
 
 static cl::OptionCategory category("lq-translate options");
 
+namespace {
 enum class Action { ImportOnnx };
+} // namespace
 
 static cl::opt<Action> action(
     cl::desc("What to do:"), cl::Required, cl::cat(category),

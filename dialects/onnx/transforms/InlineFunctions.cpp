@@ -210,7 +210,7 @@ LogicalResult Inliner::inlineCallsIn(ArrayRef<Operation *> ops) {
   SmallVector<std::pair<NodeOp, FunctionOp>> calls;
   for (Operation *op : ops)
     op->walk([&](NodeOp node) {
-      auto it = functions.find(
+      auto *it = functions.find(
           makeKey(node.getDomain(), node.getOpType(), node.getOverload()));
       if (it != functions.end())
         calls.push_back({node, it->second});
