@@ -61,12 +61,10 @@ static std::optional<Extent> parseProduct(llvm::StringRef text) {
 
 std::optional<Extent> Extent::parse(llvm::StringRef text) {
   Extent sum;
-  int64_t sign = 1;
+  text = text.ltrim();
+  int64_t sign = text.consume_front("-") ? -1 : 1;
   while (true) {
     size_t end = text.find_first_of("+-");
-    // A leading sign belongs to the first product.
-    if (end == 0)
-      end = text.find_first_of("+-", 1);
     std::optional<Extent> product = parseProduct(text.substr(0, end));
     if (!product)
       return std::nullopt;
