@@ -2,9 +2,22 @@
 
 #include "dialects/lq/Format.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace lq;
 
-int64_t lq::byteWidth(Scalar scalar) { return scalar == Scalar::F32 ? 4 : 2; }
+int64_t lq::byteWidth(Scalar scalar) {
+  switch (scalar) {
+  case Scalar::F32:
+    return 4;
+  case Scalar::F16:
+  case Scalar::BF16:
+    return 2;
+  case Scalar::E8M0:
+    return 1;
+  }
+  llvm_unreachable("not a scalar type");
+}
 
 llvm::StringRef lq::scalarName(Scalar scalar) {
   switch (scalar) {
@@ -14,8 +27,29 @@ llvm::StringRef lq::scalarName(Scalar scalar) {
     return "f16";
   case Scalar::BF16:
     return "bf16";
+  case Scalar::E8M0:
+    return "e8m0";
   }
   llvm_unreachable("not a scalar type");
+}
+
+int64_t FormatDescription::groupCount(int64_t columns) const {
+  return columns == 0 ? 0
+                      : llvm::divideCeilSigned(columns, groupColumns(columns));
+}
+
+int64_t FormatDescription::superGroupCount(int64_t columns) const {
+  return superGroup == 0 ? 0 : llvm::divideCeilSigned(columns, superGroup);
+}
+
+static void resizePlane(const FormatDescription &format,
+                        const GroupNumber &number, int64_t rows,
+                        int64_t columns, GroupPlane &plane) {
+  int64_t groups = rows * format.groupCount(columns);
+  bool isProduct = number.kind == GroupNumber::Kind::Product;
+  int64_t numbers = isProduct ? rows * format.superGroupCount(columns) : groups;
+  plane.numbers.resize(number.hasNumbers() ? numbers : 0);
+  plane.integers.resize(number.hasIntegers() ? groups : 0);
 }
 
 void Planes::resize(const FormatDescription &format, int64_t newRows,
@@ -24,7 +58,48 @@ void Planes::resize(const FormatDescription &format, int64_t newRows,
   columns = newColumns;
   values.resize(format.hasCodes() ? 0 : rows * columns);
   codes.resize(format.hasCodes() ? rows * columns : 0);
-  scales.resize(format.hasCodes() ? rows * columns / format.group : 0);
+  resizePlane(format, format.scale, rows, columns, scale);
+  resizePlane(format, format.offset, rows, columns, offset);
+}
+
+/// The number of a group, but for zero points.
+static float numberAt(const FormatDescription &format,
+                      const GroupNumber &number, const GroupPlane &plane,
+                      int64_t columns, int64_t row, int64_t group) {
+  int64_t at = row * format.groupCount(columns) + group;
+  if (number.kind == GroupNumber::Kind::Direct)
+    return plane.numbers[at];
+  int64_t super = row * format.superGroupCount(columns) +
+                  group * format.group / format.superGroup;
+  return plane.numbers[super] *
+         static_cast<float>(plane.integers[at] - number.zero);
+}
+
+float lq::scaleAt(const FormatDescription &format, const Planes &planes,
+                  int64_t row, int64_t group) {
+  return numberAt(format, format.scale, planes.scale, planes.columns, row,
+                  group);
+}
+
+float lq::offsetAt(const FormatDescription &format, const Planes &planes,
+                   int64_t row, int64_t group) {
+  if (!format.offset.exists())
+    return 0;
+  if (format.offset.kind != GroupNumber::Kind::ZeroPoint)
+    return numberAt(format, format.offset, planes.offset, planes.columns, row,
+                    group);
+  int64_t at = row * format.groupCount(planes.columns) + group;
+  return -scaleAt(format, planes, row, group) *
+         static_cast<float>(planes.offset.integers[at]);
+}
+
+/// scale * (code - zero point) is one product in the reference formats.
+static float zeroPointAt(const FormatDescription &format, const Planes &planes,
+                         int64_t row, int64_t group) {
+  if (format.offset.kind != GroupNumber::Kind::ZeroPoint)
+    return 0;
+  return planes.offset
+      .integers[row * format.groupCount(planes.columns) + group];
 }
 
 void lq::dequantize(const FormatDescription &format, const Planes &planes,
@@ -33,11 +108,19 @@ void lq::dequantize(const FormatDescription &format, const Planes &planes,
     llvm::copy(planes.values, weights.begin());
     return;
   }
-  // The group divides the columns, so groups follow each other across rows.
-  for (size_t group = 0; group < planes.scales.size(); ++group) {
-    float scale = planes.scales[group];
-    int64_t first = static_cast<int64_t>(group) * format.group;
-    for (int64_t i = first; i < first + format.group; ++i)
-      weights[i] = scale * static_cast<float>(planes.codes[i] - format.zero);
-  }
+  int64_t size = format.groupColumns(planes.columns);
+  bool hasOffset = format.offset.hasNumbers();
+  for (int64_t row = 0; row < planes.rows; ++row)
+    for (int64_t first = 0; first < planes.columns; first += size) {
+      int64_t group = first / size;
+      float scale = scaleAt(format, planes, row, group);
+      float zeroPoint = zeroPointAt(format, planes, row, group);
+      float offset = hasOffset ? offsetAt(format, planes, row, group) : 0;
+      int64_t last = std::min(first + size, planes.columns);
+      for (int64_t k = first; k < last; ++k) {
+        int64_t at = row * planes.columns + k;
+        float weight = scale * (format.levelOf(planes.codes[at]) - zeroPoint);
+        weights[at] = hasOffset ? weight + offset : weight;
+      }
+    }
 }

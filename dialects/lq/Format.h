@@ -3,13 +3,13 @@
 // A format is data: its description says how a weight W[n, k] of a matrix with
 // N outputs (rows) and K inputs (columns) follows from small codes,
 //
-//     W[n, k] = scale(n, g) * level(code[n, k]) + offset(n, g),   g = k /
-//     group,
+//     W[n, k] = scale(n, g) * level(code[n, k]) + offset(n, g)
 //
-// and everything that reads or multiplies by the weights is derived from it.
-// Quantizers produce planes, codecs turn planes into the bytes of the
-// ecosystem and back, and kernel generators read the description. No name of a
-// format means anything outside that format's own file.
+// with g the group of column k, and everything that reads or multiplies by the
+// weights is derived from it. Quantizers produce planes, codecs turn planes
+// into the bytes of the ecosystem and back, and kernel generators read the
+// description. No name of a format means anything outside that format's own
+// file.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,12 +25,12 @@
 namespace lq {
 
 /// Types of the numbers a format stores beside its codes, and of the weights
-/// themselves in a format without codes.
-enum class Scalar { F32, F16, BF16 };
+/// themselves in a format without codes. E8M0 is a byte e for 2^(e - 127).
+enum class Scalar { F32, F16, BF16, E8M0 };
 
 /// Bytes of one number.
 int64_t byteWidth(Scalar scalar);
-/// "f32", "f16" or "bf16".
+/// "f32", "f16", "bf16" or "e8m0".
 llvm::StringRef scalarName(Scalar scalar);
 
 /// How a code stands for a level.
@@ -39,19 +39,67 @@ enum class LevelKind {
   Element,
   /// level = code - zero, code unsigned.
   Integer,
+  /// level = levels[code].
+  Table,
 };
 
-/// How round-to-nearest sets a group's scale from its values; each is the rule
-/// of the format's reference quantizer.
+/// A number for each group: its scale, or its offset.
+struct GroupNumber {
+  enum class Kind {
+    /// There is none.
+    None,
+    /// A number of type `type` for each group.
+    Direct,
+    /// factor * (integer - zero): a factor of type `type` for each super-group,
+    /// an unsigned integer of `bits` bits for each group.
+    Product,
+    /// -scale * integer: an unsigned integer of `bits` bits for each group, in
+    /// units of the group's scale. For offsets alone.
+    ZeroPoint,
+  };
+  Kind kind = Kind::None;
+  Scalar type = Scalar::F16;
+  unsigned bits = 0;
+  int zero = 0;
+
+  bool exists() const { return kind != Kind::None; }
+  bool hasNumbers() const {
+    return kind == Kind::Direct || kind == Kind::Product;
+  }
+  bool hasIntegers() const {
+    return kind == Kind::Product || kind == Kind::ZeroPoint;
+  }
+};
+
+constexpr GroupNumber directNumber(Scalar type) {
+  return {GroupNumber::Kind::Direct, type};
+}
+constexpr GroupNumber productNumber(Scalar factor, unsigned bits,
+                                    int zero = 0) {
+  return {GroupNumber::Kind::Product, factor, bits, zero};
+}
+constexpr GroupNumber zeroPointNumber(unsigned bits) {
+  return {GroupNumber::Kind::ZeroPoint, Scalar::F16, bits};
+}
+
+/// How rounding to nearest sets a group's numbers from its values; each but
+/// the last is the rule of a reference quantizer.
 enum class ScaleRule {
   None,
   /// The largest magnitude maps to the largest level.
   AbsoluteMaximum,
   /// The value of largest magnitude, with its sign, maps to the lowest level.
   SignedMaximum,
+  /// The least value maps to level 0, the largest to the highest.
+  MinimumMaximum,
+  /// The power of two below the largest magnitude maps to that of the largest
+  /// level.
+  PowerOfTwo,
+  /// Numbers and codes are searched for the least squared error.
+  Search,
 };
 
-/// How round-to-nearest turns x / scale into a level.
+/// How rounding to nearest turns x / scale into a level.
 enum class Rounding {
   /// Halves away from zero.
   HalfAway,
@@ -64,29 +112,65 @@ struct FormatDescription {
   LevelKind level = LevelKind::Element;
   /// Element: the type of a weight.
   Scalar element = Scalar::F32;
-  /// Integer: bits of a code, 2..8; the code of level 0; columns that share a
-  /// scale; the scale's type.
+  /// Bits of a code, 2..8.
   unsigned bits = 0;
+  /// Integer: the code of level 0.
   int zero = 0;
+  /// Table: 2^bits levels, which live as long as the program.
+  llvm::ArrayRef<float> levels = {};
+  /// Columns that share a scale and an offset; `wholeRow`: all of them. A last
+  /// group may be shorter.
   int64_t group = 1;
-  Scalar scale = Scalar::F16;
+  /// Product: columns that share a factor, a multiple of the group.
+  int64_t superGroup = 0;
+  GroupNumber scale = {};
+  GroupNumber offset = {};
   ScaleRule scaleRule = ScaleRule::None;
   Rounding rounding = Rounding::HalfAway;
 
+  static constexpr int64_t wholeRow = 0;
+
   bool hasCodes() const { return level != LevelKind::Element; }
+  int64_t groupColumns(int64_t columns) const {
+    return group == wholeRow ? columns : group;
+  }
+  /// Groups and super-groups of a row.
+  int64_t groupCount(int64_t columns) const;
+  int64_t superGroupCount(int64_t columns) const;
+  float levelOf(uint8_t code) const {
+    return level == LevelKind::Table ? levels[code]
+                                     : static_cast<float>(code - zero);
+  }
+};
+
+/// The scales or offsets of a matrix, row-major.
+struct GroupPlane {
+  /// Direct: [rows, groups]. Product: the factors [rows, superGroups]. Exact in
+  /// the number's type.
+  std::vector<float> numbers;
+  /// Product, ZeroPoint: [rows, groups].
+  std::vector<uint8_t> integers;
+
+  bool operator==(const GroupPlane &) const = default;
 };
 
 /// Rows of a matrix as plain arrays, row-major. A format without codes uses
-/// `values` alone; one with codes uses `codes` and `scales`.
+/// `values` alone; one with codes the others.
 struct Planes {
   int64_t rows = 0, columns = 0;
   std::vector<float> values;  // [rows, columns]
   std::vector<uint8_t> codes; // [rows, columns]
-  std::vector<float> scales;  // [rows, columns / group], exact in `scale`
+  GroupPlane scale, offset;
 
   /// Sizes the arrays for `rows` x `columns` of the format.
   void resize(const FormatDescription &format, int64_t rows, int64_t columns);
 };
+
+/// Scale and offset of group `group` of row `row`, in f32.
+float scaleAt(const FormatDescription &format, const Planes &planes,
+              int64_t row, int64_t group);
+float offsetAt(const FormatDescription &format, const Planes &planes,
+               int64_t row, int64_t group);
 
 /// Weights [rows, columns] that the planes stand for.
 void dequantize(const FormatDescription &format, const Planes &planes,

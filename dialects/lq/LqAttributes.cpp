@@ -58,18 +58,16 @@ LogicalResult lq::verifyFormatEncoding(FormatAttrInterface format,
   return success();
 }
 
-LogicalResult TiledAttr::verify(EmitError emitError,
-                                FormatAttrInterface format) {
-  if (!canTile(format.getDescription()))
-    return emitError() << "no tile layout holds the codes of "
-                       << format.getFormatName();
-  return success();
-}
-
 LogicalResult TiledAttr::verifyEncoding(ArrayRef<int64_t> shape,
                                         Type elementType,
                                         EmitError emitError) const {
-  return verifyFormatEncoding(getFormat(), shape, elementType, emitError);
+  if (failed(verifyFormatEncoding(getFormat(), shape, elementType, emitError)))
+    return failure();
+  std::string reason = checkTiles(getFormat().getDescription(), shape[1]);
+  if (!reason.empty())
+    return emitError() << "no tiles hold " << getFormat().getFormatName()
+                       << ": " << reason;
+  return success();
 }
 
 LogicalResult CachedAttr::verifyEncoding(ArrayRef<int64_t> shape,
@@ -88,8 +86,8 @@ LogicalResult CachedAttr::verifyEncoding(ArrayRef<int64_t> shape,
 }
 
 LogicalResult Int8RowsAttr::verify(EmitError emitError, int64_t group) {
-  if (group <= 0)
-    return emitError() << "expected a positive group, got " << group;
+  if (group <= 0 || group % 2 != 0)
+    return emitError() << "expected a positive, even group, got " << group;
   return success();
 }
 

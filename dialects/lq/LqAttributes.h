@@ -5,6 +5,7 @@
 
 #include "dialects/lq/Format.h"
 #include "dialects/lq/LqDialect.h"
+#include "dialects/lq/formats/Codebook.h"
 #include "dialects/lq/formats/Gguf.h"
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -25,6 +26,13 @@ FormatAttrInterface lookupFormat(mlir::MLIRContext &context,
 /// The format whose storage dense elements of this type are, or would be once
 /// rounded to f32 (f64); null if there is none.
 FormatAttrInterface getDenseFormat(mlir::Type elementType);
+
+/// The format of integer codes of `bits` bits in groups of `group` columns (or
+/// FormatDescription::wholeRow) with a scale each and, if asked for, a zero
+/// point each; what checkpoints of other software are imported as.
+FormatAttrInterface getUniformFormat(mlir::MLIRContext &context, unsigned bits,
+                                     int64_t group, Scalar scale,
+                                     bool zeroPoints);
 
 /// Every weight format, for help texts and tests that cover them all.
 llvm::ArrayRef<FormatAttrInterface> listFormats(mlir::MLIRContext &context);

@@ -78,14 +78,14 @@ def Lq_TiledAttr : Lq_EncodingAttr<"Tiled", "tiled"> {
   }];
   let parameters = (ins "::lq::FormatAttrInterface":$format);
   let assemblyFormat = "`<` custom<Format>($format) `>`";
-  let genVerifyDecl = 1;
 }
 
 def Lq_Int8RowsAttr : Lq_EncodingAttr<"Int8Rows", "int8_rows"> {
   let summary = "encoding of activations quantized by lq.quantize_rows";
   let description = [{
     Three buffers: codes int8 [rows, K], scales f32 [rows, K / group], sums of the
-    codes of each group int32 [rows, K / group].
+    codes of each half of a group int32 [rows, 2 K / group], for weights whose
+    groups are smaller than those of the activations.
   }];
   let parameters = (ins "int64_t":$group);
   let assemblyFormat = "`<` `group` `=` $group `>`";

@@ -17,6 +17,8 @@ void LqDialect::initialize() {
       >();
   registerFloatFormats();
   registerGgufFormats();
+  registerUniformFormats();
+  registerCodebookFormats();
 }
 
 void LqDialect::registerFormat(FormatAttrInterface format) {

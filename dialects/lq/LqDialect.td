@@ -32,6 +32,8 @@ def Lq_Dialect : Dialect {
     // One a family, defined in the family's file under formats/.
     void registerFloatFormats();
     void registerGgufFormats();
+    void registerUniformFormats();
+    void registerCodebookFormats();
 
     ::std::vector<::lq::FormatAttrInterface> formats;
   }];

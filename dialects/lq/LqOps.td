@@ -5,8 +5,10 @@
 
 include "dialects/lq/LqAttributes.td"
 include "dialects/lq/LqDialect.td"
+include "dialects/lq/formats/Codebook.td"
 include "dialects/lq/formats/Float.td"
 include "dialects/lq/formats/Gguf.td"
+include "dialects/lq/formats/Uniform.td"
 include "mlir/IR/BuiltinAttributes.td"
 include "mlir/IR/OpBase.td"
 include "mlir/IR/SymbolInterfaces.td"

@@ -1,6 +1,6 @@
-//===- Scalars.h - f16 and bf16 as bits -------------------------*- C++ -*-===//
+//===- Scalars.h - narrow numbers as bits -----------------------*- C++ -*-===//
 //
-// Conversions between f32 and the two 16-bit types, on bits, so that they do
+// Conversions between f32 and the narrower types, on bits, so that they do
 // not depend on what the compiler or the machine knows of them. To 16 bits they
 // round to nearest, ties to even; a signalling or quiet NaN keeps the upper
 // bits of its payload, so that widening and narrowing again gives the same
@@ -62,6 +62,18 @@ inline uint16_t narrowBF16(float value) {
   return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 
+/// e8m0: 2^(e - 127), or NaN for 255 (OCP Microscaling Formats 1.0, 5.4.1).
+inline float widenE8M0(uint8_t exponent) {
+  if (exponent == 255)
+    return std::bit_cast<float>(0x7fc00000u);
+  return std::bit_cast<float>(exponent ? uint32_t(exponent) << 23 : 0x400000u);
+}
+
+/// The power of two at or below |value|, at least 2^-127.
+inline uint8_t narrowE8M0(float value) {
+  return std::bit_cast<uint32_t>(value) >> 23 & 0xff;
+}
+
 /// The number at `bytes`, little endian, of any alignment.
 inline float loadScalar(Scalar scalar, const char *bytes) {
   if (scalar == Scalar::F32) {
@@ -69,6 +81,8 @@ inline float loadScalar(Scalar scalar, const char *bytes) {
     std::memcpy(&value, bytes, sizeof value);
     return value;
   }
+  if (scalar == Scalar::E8M0)
+    return widenE8M0(static_cast<uint8_t>(*bytes));
   uint16_t half;
   std::memcpy(&half, bytes, sizeof half);
   return scalar == Scalar::F16 ? widenF16(half) : widenBF16(half);
@@ -77,6 +91,10 @@ inline float loadScalar(Scalar scalar, const char *bytes) {
 inline void storeScalar(Scalar scalar, float value, char *bytes) {
   if (scalar == Scalar::F32) {
     std::memcpy(bytes, &value, sizeof value);
+    return;
+  }
+  if (scalar == Scalar::E8M0) {
+    *bytes = static_cast<char>(narrowE8M0(value));
     return;
   }
   uint16_t half = scalar == Scalar::F16 ? narrowF16(value) : narrowBF16(value);

@@ -3,98 +3,257 @@
 #include "dialects/lq/Tile.h"
 #include "dialects/lq/Scalars.h"
 
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/MathExtras.h"
+#include <algorithm>
+#include <cmath>
 
 using namespace lq;
 
-/// Columns whose codes make up four bytes of a row.
-static int64_t columnsPerStep(const FormatDescription &format) {
-  return 32 / format.bits;
+static int64_t alignUp(int64_t value, int64_t alignment) {
+  return static_cast<int64_t>(llvm::alignTo(static_cast<uint64_t>(value),
+                                            static_cast<uint64_t>(alignment)));
 }
 
-bool lq::canTile(const FormatDescription &format) {
+llvm::SmallVector<unsigned> lq::getSlices(unsigned bits) {
+  llvm::SmallVector<unsigned> slices;
+  for (unsigned width : {8, 4, 2, 1})
+    if (bits & width)
+      slices.push_back(width);
+  return slices;
+}
+
+ByteLevels lq::getByteLevels(const FormatDescription &format) {
+  if (format.level == LevelKind::Integer)
+    return {{}, {}, format.zero, 1};
+  // The largest unit of which all levels are integers of 8 bits with a sign;
+  // published tables often have whole or half levels.
+  for (float unit : {1.0f, 0.5f, 0.25f}) {
+    ByteLevels bytes{{}, {}, 128, unit};
+    for (float level : format.levels) {
+      float integer = level / unit;
+      if (integer != std::rint(integer) || std::fabs(integer) > 127)
+        break;
+      bytes.table.push_back(static_cast<uint8_t>(128 + integer));
+    }
+    if (bytes.table.size() == format.levels.size())
+      return bytes;
+  }
+  float largest = 0;
+  for (float level : format.levels)
+    largest = std::max(largest, std::fabs(level));
+  // High bytes of 1 to 255: products with a sign hold -127 to 127.
+  constexpr int zero = 128 << 8, range = 127 << 8;
+  ByteLevels bytes{{}, {}, zero, largest / range};
+  for (float level : format.levels) {
+    int integer = static_cast<int>(std::lrint(level / bytes.unit)) + zero;
+    bytes.table.push_back(static_cast<uint8_t>(integer >> 8));
+    bytes.low.push_back(static_cast<uint8_t>(integer & 255));
+  }
+  return bytes;
+}
+
+std::string lq::checkTiles(const FormatDescription &format, int64_t columns) {
   if (!format.hasCodes())
-    return true;
-  return (format.bits == 8 || format.bits == 4) &&
-         format.group % columnsPerStep(format) == 0;
+    return {};
+  if (columns % tileColumns != 0)
+    return "columns must be a multiple of " + std::to_string(tileColumns);
+  int64_t group = format.groupColumns(columns);
+  if (group % tileColumns != 0 && tileColumns % group != 0)
+    return "groups must divide " + std::to_string(tileColumns) +
+           " columns or be a multiple of them";
+  if (group * 2 < tileColumns)
+    return "groups must have " + std::to_string(tileColumns / 2) +
+           " columns at least";
+  if (format.bits < 1 || format.bits > 8)
+    return "codes must have 1 to 8 bits";
+  if (format.level == LevelKind::Table && format.bits > 4)
+    return "tables must have 16 levels at most";
+  return {};
+}
+
+/// Lays out the numbers of a span of so many columns; returns their end.
+static int64_t layOutNumbers(const FormatDescription &format, int64_t columns,
+                             TileLayout &layout) {
+  int64_t groups = format.groupCount(columns);
+  int64_t factors = format.superGroupCount(columns);
+  auto isProduct = [](const GroupNumber &number) {
+    return number.kind == GroupNumber::Kind::Product;
+  };
+  auto groupBytes = [&](const GroupNumber &number) -> int64_t {
+    if (!number.exists())
+      return 0;
+    return number.hasIntegers() ? 1 : byteWidth(number.type);
+  };
+  int64_t end = 0;
+  auto place = [&](int64_t &offset, int64_t bytes) {
+    offset = end;
+    end += bytes * tileRows;
+  };
+  place(layout.scaleFactors,
+        isProduct(format.scale) ? factors * byteWidth(format.scale.type) : 0);
+  place(layout.offsetFactors,
+        isProduct(format.offset) ? factors * byteWidth(format.offset.type) : 0);
+  place(layout.scales, groups * groupBytes(format.scale));
+  layout.sharedIntegers = format.scale.hasIntegers() &&
+                          format.offset.hasIntegers() &&
+                          format.scale.bits <= 4 && format.offset.bits <= 4;
+  if (layout.sharedIntegers)
+    layout.offsets = layout.scales;
+  else
+    place(layout.offsets, groups * groupBytes(format.offset));
+  return end;
+}
+
+/// Chooses the columns of a span so that its numbers fill whole cache lines.
+static void layOutSpan(const FormatDescription &format, int64_t columns,
+                       TileLayout &layout) {
+  int64_t unit = std::max(
+      {2 * tileColumns, format.groupColumns(columns), format.superGroup});
+  int64_t end = 0;
+  for (int64_t times : {1, 2, 4}) {
+    layout.spanColumns = unit * times;
+    end = layOutNumbers(format, layout.spanColumns, layout);
+    if (end % tileAlignment == 0 || format.group == format.wholeRow)
+      break;
+  }
+  layout.codes = alignUp(end, tileAlignment);
+  layout.codeBytes = tileRows * tileColumns * format.bits / 8;
+  layout.spanBytes =
+      layout.codes + layout.spanColumns / tileColumns * layout.codeBytes;
 }
 
 TileLayout lq::getTileLayout(const FormatDescription &format, int64_t rows,
                              int64_t columns) {
-  assert(canTile(format) && "no tile layout for the format");
+  assert(checkTiles(format, columns).empty() && "no tiles for the format");
   TileLayout layout;
   layout.rowBlocks = llvm::divideCeil(static_cast<uint64_t>(rows), tileRows);
-  if (format.hasCodes()) {
-    layout.groupCodeBytes = format.group * format.bits / 8 * tileRows;
-    layout.groupBytes =
-        layout.groupCodeBytes + tileRows * byteWidth(format.scale);
-  } else {
-    layout.groupCodeBytes = tileRows * byteWidth(format.element);
-    layout.groupBytes = layout.groupCodeBytes;
+  if (!format.hasCodes()) {
+    layout.columnBytes = tileRows * byteWidth(format.element);
+    layout.rowBlockBytes = alignUp(columns * layout.columnBytes, tileAlignment);
+    return layout;
   }
-  layout.rowBlockBytes = static_cast<int64_t>(llvm::alignTo(
-      static_cast<uint64_t>(columns / format.group * layout.groupBytes),
-      tileAlignment));
+  if (columns == 0)
+    return layout;
+  layOutSpan(format, columns, layout);
+  int64_t rest = columns % layout.spanColumns;
+  int64_t bytes = columns / layout.spanColumns * layout.spanBytes;
+  if (rest)
+    bytes += layout.codes + rest / tileColumns * layout.codeBytes;
+  layout.rowBlockBytes = alignUp(bytes, tileAlignment);
   return layout;
 }
 
 namespace {
-/// Rows of a row block, `lanes` of them, in a plane of `stride` numbers a row.
-template <typename T> struct BlockRows {
-  const T *data;
-  int64_t stride, lanes;
 
-  const T *row(int64_t lane) const { return data + lane * stride; }
-};
-} // namespace
+/// Writes one row block; `lanes` rows of the planes from `row` on are in it.
+class RowBlockWriter {
+public:
+  RowBlockWriter(const FormatDescription &format, const Planes &planes,
+                 const TileLayout &layout, int64_t row, char *block)
+      : format(format), planes(planes), layout(layout), row(row), block(block),
+        lanes(std::min(tileRows, planes.rows - row)) {}
 
-/// Writes the codes of a group, which starts at `column`.
-static void packCodes(const FormatDescription &format,
-                      const BlockRows<uint8_t> &codes, int64_t column,
-                      char *group) {
-  int64_t stepColumns = columnsPerStep(format);
-  for (int64_t step = 0; step < format.group / stepColumns; ++step)
-    for (int64_t lane = 0; lane < codes.lanes; ++lane) {
-      const uint8_t *source = codes.row(lane) + column + step * stepColumns;
-      char *target = group + (step * tileRows + lane) * 4;
-      for (int64_t j = 0; j < 4; ++j)
-        target[j] = static_cast<char>(
-            format.bits == 8 ? source[j] : source[j] | source[4 + j] << 4);
+  void write() {
+    if (!format.hasCodes()) {
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        writeElements(lane);
+      return;
     }
-}
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      for (int64_t first = 0; first < planes.columns; first += tileColumns)
+        writeCodes(lane, first);
+      writeNumbers(lane, format.scale, planes.scale, layout.scaleFactors,
+                   layout.scales, 0);
+      writeNumbers(lane, format.offset, planes.offset, layout.offsetFactors,
+                   layout.offsets, layout.sharedIntegers ? 4 : 0);
+    }
+  }
 
-/// Writes number `i` of each row.
-static void packScalars(Scalar scalar, const BlockRows<float> &values,
-                        int64_t i, char *array) {
-  for (int64_t lane = 0; lane < values.lanes; ++lane)
-    storeScalar(scalar, values.row(lane)[i], array + lane * byteWidth(scalar));
-}
+private:
+  const FormatDescription &format;
+  const Planes &planes;
+  const TileLayout &layout;
+  int64_t row;
+  char *block;
+  int64_t lanes;
+
+  void writeElements(int64_t lane) {
+    const float *source = planes.values.data() + (row + lane) * planes.columns;
+    int64_t width = byteWidth(format.element);
+    for (int64_t k = 0; k < planes.columns; ++k)
+      storeScalar(format.element, source[k],
+                  block + k * layout.columnBytes + lane * width);
+  }
+
+  char *spanOf(int64_t column) {
+    return block + column / layout.spanColumns * layout.spanBytes;
+  }
+
+  void writeCodes(int64_t lane, int64_t first) {
+    const uint8_t *source =
+        planes.codes.data() + (row + lane) * planes.columns + first;
+    char *slice = spanOf(first) + layout.codes +
+                  first % layout.spanColumns / tileColumns * layout.codeBytes;
+    unsigned shift = 0;
+    for (unsigned width : getSlices(format.bits)) {
+      int64_t fields = 8 / width;
+      for (int64_t column = 0; column < tileColumns; ++column) {
+        int64_t step = column / 4;
+        char &byte = slice[(step / fields * tileRows + lane) * 4 + column % 4];
+        unsigned bits = source[column] >> shift & ((1u << width) - 1);
+        byte = static_cast<char>(byte | bits << step % fields * width);
+      }
+      shift += width;
+      slice += width * tileRows * 4;
+    }
+  }
+
+  /// Number or integer `i` of those that start at `first` in each span.
+  char *placeOf(int64_t i, int64_t inSpan, int64_t first, int64_t width,
+                int64_t lane) {
+    return block + i / inSpan * layout.spanBytes + first +
+           (i % inSpan * tileRows + lane) * width;
+  }
+
+  void writeNumbers(int64_t lane, const GroupNumber &number,
+                    const GroupPlane &plane, int64_t factors, int64_t values,
+                    unsigned shift) {
+    bool isProduct = number.kind == GroupNumber::Kind::Product;
+    int64_t groups = format.groupCount(planes.columns);
+    int64_t groupsInSpan = format.groupCount(layout.spanColumns);
+    if (number.hasNumbers()) {
+      int64_t count =
+          isProduct ? format.superGroupCount(planes.columns) : groups;
+      int64_t inSpan =
+          isProduct ? format.superGroupCount(layout.spanColumns) : groupsInSpan;
+      const float *source = plane.numbers.data() + (row + lane) * count;
+      for (int64_t i = 0; i < count; ++i)
+        storeScalar(number.type, source[i],
+                    placeOf(i, inSpan, isProduct ? factors : values,
+                            byteWidth(number.type), lane));
+    }
+    if (number.hasIntegers())
+      for (int64_t i = 0; i < groups; ++i) {
+        char &byte = *placeOf(i, groupsInSpan, values, 1, lane);
+        unsigned integer = plane.integers[(row + lane) * groups + i];
+        byte = static_cast<char>(byte | integer << shift);
+      }
+  }
+};
+
+} // namespace
 
 void lq::packTiles(const FormatDescription &format, const Planes &planes,
                    int64_t firstRow, llvm::MutableArrayRef<char> tiles) {
   assert(firstRow % tileRows == 0 && "rows must start at a row block");
-  int64_t columns = planes.columns, groups = columns / format.group;
-  TileLayout layout = getTileLayout(format, planes.rows, columns);
+  TileLayout layout = getTileLayout(format, planes.rows, planes.columns);
   if (layout.totalBytes() == 0)
     return;
   char *block = tiles.data() + firstRow / tileRows * layout.rowBlockBytes;
   std::memset(block, 0, layout.totalBytes());
   for (int64_t row = 0; row < planes.rows; row += tileRows) {
-    int64_t lanes = std::min(tileRows, planes.rows - row);
-    for (int64_t group = 0; group < groups; ++group) {
-      char *target = block + group * layout.groupBytes;
-      if (!format.hasCodes()) {
-        packScalars(format.element,
-                    {planes.values.data() + row * columns, columns, lanes},
-                    group, target);
-        continue;
-      }
-      packCodes(format, {planes.codes.data() + row * columns, columns, lanes},
-                group * format.group, target);
-      packScalars(format.scale,
-                  {planes.scales.data() + row * groups, groups, lanes}, group,
-                  target + layout.groupCodeBytes);
-    }
+    RowBlockWriter(format, planes, layout, row, block).write();
     block += layout.rowBlockBytes;
   }
 }

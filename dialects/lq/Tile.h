@@ -2,16 +2,23 @@
 //
 // The layout of a weight in an artifact for CPUs, derived from its format's
 // description. Rows are taken in blocks of `tileRows`, so that one vector lane
-// works on one row and activations are broadcast. A row block is its groups of
-// columns one after the other, then padding to 64 bytes; a group is
+// works on one row and activations are broadcast; columns in blocks of
+// `tileColumns`, a group of activations. A row block is a sequence of spans,
+// the columns after which the layout repeats, then padding to 64 bytes. A span
+// is its numbers, then its codes:
 //
-// * codes, 8 bits:  [group / 4][tileRows][4]
-//                   byte j of step s is column 4 s + j
-// * codes, 4 bits:  [group / 8][tileRows][4]
-//                   of byte j of step s the low nibble is column 8 s + j,
-//                   the high one 8 s + 4 + j
-// * then scales:    [tileRows] in the format's scale type
-// * no codes:       [tileRows] elements (a group is a column)
+// * factors of scales:   [super-groups][tileRows] numbers
+// * factors of offsets:  [super-groups][tileRows] numbers
+// * scales:              [groups][tileRows] numbers, or integers as bytes
+// * offsets:             [groups][tileRows] likewise; integers of scales and
+//                        offsets of 4 bits each share a byte, scales low
+// * codes:               [column blocks][slices]
+//
+// (each where the format has it). The bits of a code are cut into slices of a
+// power of two of bits, low ones first: 5 = 4 + 1, 6 = 4 + 2, 3 = 2 + 1. A
+// slice of w bits is [w][tileRows][4] bytes, of which byte j of vector v holds
+// the columns 4 (8 v / w + f) + j in its bits [f w, f w + w). A format without
+// codes is [columns][tileRows] elements.
 //
 // A kernel thus reads one stream: with the scales apart from the codes, as a
 // second stream, decoding was measured at half the memory's speed.
@@ -26,31 +33,63 @@
 #define LQ_DIALECTS_LQ_TILE_H
 
 #include "dialects/lq/Format.h"
+#include <string>
 
 namespace lq {
 
 /// Rows that are interleaved in a row block.
 constexpr int64_t tileRows = 16;
-/// Alignment of a row block, in bytes.
+/// Columns of a column block: of a group of activations too.
+constexpr int64_t tileColumns = 32;
+/// Alignment of a row block, and of the codes of a span, in bytes.
 constexpr int64_t tileAlignment = 64;
 
 /// Offsets and sizes in bytes of the tiles of a matrix [rows, columns].
 struct TileLayout {
-  int64_t rowBlocks;      // ceil(rows / tileRows)
-  int64_t groupCodeBytes; // codes (or elements) of a group of a row block
-  int64_t groupBytes;     // those and the scales
-  int64_t rowBlockBytes;  // both, padded to tileAlignment
+  int64_t rowBlocks = 0; // ceil(rows / tileRows)
+  int64_t rowBlockBytes = 0;
+
+  /// Without codes: the elements of a column of a row block.
+  int64_t columnBytes = 0;
+
+  /// With codes: a span, and where its parts begin.
+  int64_t spanColumns = 0;
+  int64_t spanBytes = 0;
+  int64_t scaleFactors = 0, offsetFactors = 0;
+  int64_t scales = 0, offsets = 0;
+  int64_t codes = 0;
+  /// The integers of scales and offsets share a byte.
+  bool sharedIntegers = false;
+  /// The codes of a column block.
+  int64_t codeBytes = 0;
 
   int64_t totalBytes() const { return rowBlocks * rowBlockBytes; }
 };
 
-/// The layout of a matrix whose format allows `columns`.
+/// The layout of a matrix whose tiles can hold `columns`.
 TileLayout getTileLayout(const FormatDescription &format, int64_t rows,
                          int64_t columns);
 
-/// Whether tiles can hold codes of this format; a kernel exists for all that
-/// can.
-bool canTile(const FormatDescription &format);
+/// Why no tiles can hold a matrix of this format; empty if they can. A kernel
+/// exists for all that can be held.
+std::string checkTiles(const FormatDescription &format, int64_t columns);
+
+/// Widths of the slices of a code, low bits first.
+llvm::SmallVector<unsigned> getSlices(unsigned bits);
+
+/// How kernels turn codes into levels: as bytes, which integer products take,
+///     level = (byte - zero) * unit,  or, of levels that need 16 bits,
+///     level = (256 high byte + low byte - zero) * unit.
+struct ByteLevels {
+  /// The byte of each code, and the low byte; empty if the code is the byte, and
+  /// if there is none.
+  llvm::SmallVector<uint8_t> table, low;
+  int zero = 0;
+  float unit = 1;
+};
+/// Exact if the levels are integers of 8 bits, halves or quarters; else within
+/// 2^-16 of the largest level.
+ByteLevels getByteLevels(const FormatDescription &format);
 
 /// Writes rows [firstRow, firstRow + planes.rows) of a matrix into its tiles;
 /// firstRow is a multiple of tileRows. `tiles` is the whole matrix's.

@@ -66,11 +66,13 @@ static FailureOr<FormatAttrInterface> findTileFormat(WeightOp weight) {
     return emitError(weight.getLoc())
            << "weight @" << weight.getSymName() << " of " << type
            << " has no format to be packed in; quantize it first";
-  if (!canTile(format.getDescription()))
+  std::string reason = type.getRank() == 2 ? checkTiles(format.getDescription(),
+                                                        type.getDimSize(1))
+                                           : std::string();
+  if (!reason.empty())
     return emitError(weight.getLoc())
-           << "weight @" << weight.getSymName()
-           << " cannot be packed: no tile layout holds the codes of "
-           << format.getFormatName();
+           << "weight @" << weight.getSymName() << " of format "
+           << format.getFormatName() << " cannot be packed: " << reason;
   return format;
 }
 

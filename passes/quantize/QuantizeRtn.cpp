@@ -75,22 +75,29 @@ private:
 
 } // namespace
 
-/// Looks for scales and values that came out infinite.
+/// Looks for numbers and values that came out infinite.
 static void findTooLarge(const FormatDescription &description,
                          ArrayRef<float> weights, const Planes &planes,
                          int64_t firstRow, FirstProblem &problem) {
-  ArrayRef<float> numbers =
-      description.hasCodes() ? planes.scales : planes.values;
-  size_t i = findNotFinite(numbers);
-  if (i == numbers.size())
-    return;
-  ArrayRef<float> group =
-      weights.slice(i * description.group, description.group);
-  const float *largest = llvm::max_element(
-      group, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
-  int64_t position = largest - weights.begin();
-  problem.report(firstRow + position / planes.columns,
-                 position % planes.columns, FirstProblem::TooLarge, *largest);
+  for (ArrayRef<float> numbers :
+       {ArrayRef(planes.values), ArrayRef(planes.scale.numbers),
+        ArrayRef(planes.offset.numbers)}) {
+    size_t i = findNotFinite(numbers);
+    if (i == numbers.size())
+      continue;
+    // Numbers follow each other across rows, and so do the weights they serve.
+    int64_t numbersOfRow = static_cast<int64_t>(numbers.size()) / planes.rows;
+    int64_t width = llvm::divideCeilSigned(planes.columns, numbersOfRow);
+    int64_t row = static_cast<int64_t>(i) / numbersOfRow;
+    int64_t column = static_cast<int64_t>(i) % numbersOfRow * width;
+    ArrayRef<float> group =
+        weights.slice(row * planes.columns + column,
+                      std::min(width, planes.columns - column));
+    const float *largest = llvm::max_element(
+        group, [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+    return problem.report(firstRow + row, column + (largest - group.begin()),
+                          FirstProblem::TooLarge, *largest);
+  }
 }
 
 /// Encodes rows of a weight as a format's storage.
@@ -318,7 +325,7 @@ void QuantizeRtnPass::report(ArrayRef<Job> jobs) {
       count > 0 ? 8.0 * static_cast<double>(bytes) / static_cast<double>(count)
                 : 0;
   // At the module's own place the whole line of its attributes would be shown.
-  emitRemark(NameLoc::get(StringAttr::get(&getContext(), getArgument())))
+  emitRemark(UnknownLoc::get(&getContext()))
       << "encoded " << jobs.size() << " weights as " << format << ": " << count
       << " elements, " << llvm::formatv("{0:f3}", bitsPerWeight).str()
       << " bits per weight";

@@ -2,6 +2,8 @@
 
 #include "passes/quantize/RoundToNearest.h"
 #include "dialects/lq/Scalars.h"
+#include "passes/quantize/Levels.h"
+#include "passes/quantize/Search.h"
 
 #include <algorithm>
 #include <cmath>
@@ -31,71 +33,188 @@ size_t lq::findNotFinite(llvm::ArrayRef<float> weights) {
   return found - weights.begin();
 }
 
+namespace {
+
+/// The parts of the planes that belong to one group.
+struct Group {
+  llvm::ArrayRef<float> values;
+  uint8_t *codes;
+  float *scale;
+  float *offset;      // null but for Direct offsets
+  uint8_t *zeroPoint; // null but for ZeroPoint offsets
+};
+
+/// Rounds the groups of a format one at a time. Codes are taken with the scale
+/// before it is rounded to its type, as the reference quantizers do, but for
+/// zero points, of which there is no one reference.
+class GroupRounder {
+public:
+  explicit GroupRounder(const FormatDescription &format)
+      : format(format), levels(format), highest((1 << format.bits) - 1) {}
+
+  void round(const Group &group);
+
+private:
+  const FormatDescription &format;
+  SortedLevels levels;
+  int highest;
+  std::vector<uint8_t> indices;
+
+  void roundByMagnitude(const Group &group);
+  void roundFromMinimum(const Group &group);
+  void roundWithZeroPoint(const Group &group);
+  float scaleOfMagnitude(llvm::ArrayRef<float> values) const;
+  void roundToTable(const Group &group, float inverse);
+  void roundHalfAway(const Group &group, float inverse, int zero);
+  void roundHalfUp(const Group &group, float inverse);
+};
+
+} // namespace
+
 /// The scale of a group, not yet rounded to the type that stores it.
-static float groupScale(const FormatDescription &format,
-                        llvm::ArrayRef<float> group) {
-  uint32_t largest = largestMagnitude(group);
-  if (format.scaleRule == ScaleRule::AbsoluteMaximum) {
-    int highest = (1 << format.bits) - 1 - format.zero;
-    return std::bit_cast<float>(largest) / static_cast<float>(highest);
+float GroupRounder::scaleOfMagnitude(llvm::ArrayRef<float> values) const {
+  uint32_t bits = largestMagnitude(values);
+  auto largest = std::bit_cast<float>(bits);
+  switch (format.scaleRule) {
+  case ScaleRule::SignedMaximum: {
+    const float *first = llvm::find_if(
+        values, [&](float x) { return magnitudeBits(x) == bits; });
+    return *first / levels.lowest();
   }
-  const float *first = llvm::find_if(
-      group, [&](float x) { return magnitudeBits(x) == largest; });
-  return *first / static_cast<float>(-format.zero);
+  case ScaleRule::PowerOfTwo: {
+    if (largest == 0)
+      return 0;
+    int exponent = std::ilogb(largest) - std::ilogb(levels.largest());
+    return std::ldexp(1.0f, std::max(exponent, -127));
+  }
+  default:
+    return largest / (format.level == LevelKind::Table ? levels.largest()
+                                                       : levels.highest());
+  }
 }
 
-/// The integer nearest to each x * inverse, plus `zero`; halves away from zero.
-static void roundHalfAway(llvm::ArrayRef<float> group, float inverse, int zero,
-                          int highest, uint8_t *codes) {
-  for (size_t i = 0; i < group.size(); ++i) {
-    float level = group[i] * inverse;
+/// The level nearest to each value * inverse.
+void GroupRounder::roundToTable(const Group &group, float inverse) {
+  indices.assign(group.values.size(), 0);
+  for (float bound : levels.bounds)
+    for (size_t i = 0; i < indices.size(); ++i)
+      indices[i] = static_cast<uint8_t>(indices[i] +
+                                        (group.values[i] * inverse > bound));
+  for (size_t i = 0; i < indices.size(); ++i)
+    group.codes[i] = levels.codes[indices[i]];
+}
+
+/// The integer nearest to each value * inverse, plus `zero`; halves away from
+/// zero.
+void GroupRounder::roundHalfAway(const Group &group, float inverse, int zero) {
+  for (size_t i = 0; i < group.values.size(); ++i) {
+    float level = group.values[i] * inverse;
     float magnitude = std::fabs(level);
     int whole = static_cast<int>(magnitude);
     whole += static_cast<int>(2 * (magnitude - static_cast<float>(whole)));
     int code = (level < 0 ? -whole : whole) + zero;
-    codes[i] = static_cast<uint8_t>(std::clamp(code, 0, highest));
+    group.codes[i] = static_cast<uint8_t>(std::clamp(code, 0, highest));
   }
 }
 
 /// The same, but halves up.
-static void roundHalfUp(llvm::ArrayRef<float> group, float inverse, int zero,
-                        int highest, uint8_t *codes) {
-  float offset = static_cast<float>(zero) + 0.5f;
-  for (size_t i = 0; i < group.size(); ++i) {
-    int code = static_cast<int>(group[i] * inverse + offset);
-    codes[i] = static_cast<uint8_t>(std::clamp(code, 0, highest));
+void GroupRounder::roundHalfUp(const Group &group, float inverse) {
+  float half = static_cast<float>(format.zero) + 0.5f;
+  for (size_t i = 0; i < group.values.size(); ++i) {
+    int code = static_cast<int>(group.values[i] * inverse + half);
+    group.codes[i] = static_cast<uint8_t>(std::clamp(code, 0, highest));
   }
 }
 
-/// Scale and codes of a group. The codes are taken with the scale before it is
-/// rounded to its type, as the reference quantizers do.
-static float roundGroup(const FormatDescription &format,
-                        llvm::ArrayRef<float> group, uint8_t *codes) {
-  float scale = groupScale(format, group);
+void GroupRounder::roundByMagnitude(const Group &group) {
+  float scale = scaleOfMagnitude(group.values);
   float inverse = scale == 0 ? 0 : 1 / scale;
-  int highest = (1 << format.bits) - 1;
   bool halfAway = format.rounding == Rounding::HalfAway;
   // The scale is a subnormal number whose inverse overflows. It rounds to zero
   // in 16 bits, so any code would do; these are the reference's.
   if (std::isinf(inverse))
-    std::fill_n(codes, group.size(),
+    std::fill_n(group.codes, group.values.size(),
                 static_cast<uint8_t>(halfAway ? format.zero : 0));
+  else if (format.level == LevelKind::Table)
+    roundToTable(group, inverse);
   else if (halfAway)
-    roundHalfAway(group, inverse, format.zero, highest, codes);
+    roundHalfAway(group, inverse, format.zero);
   else
-    roundHalfUp(group, inverse, format.zero, highest, codes);
-  return roundToScalar(format.scale, scale);
+    roundHalfUp(group, inverse);
+  *group.scale = roundToScalar(format.scale.type, scale);
+}
+
+/// The least value at level 0, the largest at the highest.
+void GroupRounder::roundFromMinimum(const Group &group) {
+  auto [least, largest] =
+      std::minmax_element(group.values.begin(), group.values.end());
+  float minimum = *least;
+  float scale = (*largest - minimum) / static_cast<float>(highest);
+  float inverse = scale == 0 ? 0 : 1 / scale;
+  // The scale is a subnormal number; any code would do.
+  if (std::isinf(inverse))
+    inverse = 0;
+  for (size_t i = 0; i < group.values.size(); ++i) {
+    float level = (group.values[i] - minimum) * inverse + 0.5f;
+    // What is not below is NaN too, of numbers whose difference overflows.
+    group.codes[i] = static_cast<uint8_t>(
+        level < static_cast<float>(highest + 1) ? static_cast<int>(level)
+                                                : highest);
+  }
+  *group.scale = roundToScalar(format.scale.type, scale);
+  *group.offset = roundToScalar(format.offset.type, minimum);
+}
+
+/// The same from an integer level that stands for zero, which thus is exact.
+void GroupRounder::roundWithZeroPoint(const Group &group) {
+  auto [least, largest] =
+      std::minmax_element(group.values.begin(), group.values.end());
+  float minimum = std::min(*least, 0.0f), maximum = std::max(*largest, 0.0f);
+  float steps = static_cast<float>(highest);
+  float scale =
+      roundToScalar(format.scale.type, maximum / steps - minimum / steps);
+  *group.scale = scale;
+  float inverse = scale == 0 ? 0 : 1 / scale;
+  if (std::isinf(inverse))
+    inverse = 0;
+  int last = std::min(highest, (1 << format.offset.bits) - 1);
+  int zero =
+      std::clamp(static_cast<int>(std::lrint(-minimum * inverse)), 0, last);
+  *group.zeroPoint = static_cast<uint8_t>(zero);
+  roundHalfAway(group, inverse, zero);
+}
+
+void GroupRounder::round(const Group &group) {
+  if (group.zeroPoint)
+    return roundWithZeroPoint(group);
+  if (group.offset)
+    return roundFromMinimum(group);
+  roundByMagnitude(group);
 }
 
 void lq::roundToNearest(const FormatDescription &format,
-                        llvm::ArrayRef<float> weights, Planes &planes) {
+                        llvm::ArrayRef<float> weights, Planes &planes,
+                        llvm::ArrayRef<float> importance) {
   if (!format.hasCodes()) {
     for (size_t i = 0; i < weights.size(); ++i)
       planes.values[i] = roundToScalar(format.element, weights[i]);
     return;
   }
-  for (size_t g = 0; g < planes.scales.size(); ++g)
-    planes.scales[g] =
-        roundGroup(format, weights.slice(g * format.group, format.group),
-                   planes.codes.data() + g * format.group);
+  if (format.scaleRule == ScaleRule::Search)
+    return searchNumbers(format, weights, importance, planes);
+  GroupRounder rounder(format);
+  int64_t groups = format.groupCount(planes.columns);
+  int64_t size = format.groupColumns(planes.columns);
+  for (int64_t row = 0; row < planes.rows; ++row)
+    for (int64_t g = 0; g < groups; ++g) {
+      int64_t at = row * groups + g;
+      int64_t first = row * planes.columns + g * size;
+      int64_t count = std::min(size, planes.columns - g * size);
+      rounder.round(
+          {weights.slice(first, count), &planes.codes[first],
+           &planes.scale.numbers[at],
+           format.offset.hasNumbers() ? &planes.offset.numbers[at] : nullptr,
+           format.offset.hasIntegers() ? &planes.offset.integers[at]
+                                       : nullptr});
+    }
 }

@@ -8,11 +8,15 @@
 namespace lq {
 
 /// Rounds `weights` [planes.rows, planes.columns], all finite, to the nearest
-/// levels of the format; `planes` is already sized. A scale (or a value of a
-/// format without codes) may come out infinite where the weights are larger
-/// than its type can hold.
+/// levels of the format, with the scales and offsets of its rule; `planes` is
+/// already sized. A number (or a value of a format without codes) may come out
+/// infinite where the weights are larger than its type can hold.
+///
+/// `importance`, [planes.columns] and not negative, says how much the squared
+/// error of a column counts where the rule is a search; empty: all alike.
 void roundToNearest(const FormatDescription &format,
-                    llvm::ArrayRef<float> weights, Planes &planes);
+                    llvm::ArrayRef<float> weights, Planes &planes,
+                    llvm::ArrayRef<float> importance = {});
 
 /// The position of the first NaN or infinity; weights.size() if there is none.
 size_t findNotFinite(llvm::ArrayRef<float> weights);

@@ -8,9 +8,9 @@
 
 #include "dialects/lq/LqOps.h"
 #include "dialects/lq/Scalars.h"
+#include "test/unit/formats/RandomPlanes.h"
 
 #include <gtest/gtest.h>
-#include <random>
 #include <set>
 
 using namespace lq;
@@ -25,7 +25,11 @@ struct FormatsTest : testing::Test {
   }
   /// A number of columns that the format can have.
   static int64_t columnsOf(FormatAttrInterface format) {
-    return 3 * format.getDescription().group;
+    for (int64_t columns : {96, 768})
+      if (format.checkColumns(columns).empty())
+        return columns;
+    ADD_FAILURE() << format.getFormatName().str() << " fits no columns";
+    return 0;
   }
 };
 
@@ -58,9 +62,20 @@ TEST_F(FormatsTest, DescriptionsAreComplete) {
     EXPECT_LE(description.bits, 8u);
     EXPECT_GE(description.zero, 0);
     EXPECT_LT(description.zero, 1 << description.bits);
-    EXPECT_NE(description.scaleRule, ScaleRule::None);
-    EXPECT_FALSE(each.checkColumns(description.group + 1).empty());
-    EXPECT_TRUE(each.checkColumns(description.group).empty());
+    EXPECT_TRUE(description.scale.hasNumbers());
+    for (const GroupNumber &number : {description.scale, description.offset})
+      if (number.hasIntegers()) {
+        EXPECT_GE(number.bits, 1u);
+        EXPECT_LE(number.bits, 8u);
+        EXPECT_LT(number.zero, 1 << number.bits);
+      }
+    if (description.scale.kind == GroupNumber::Kind::Product ||
+        description.offset.kind == GroupNumber::Kind::Product) {
+      ASSERT_GT(description.superGroup, 0);
+      EXPECT_EQ(description.superGroup % description.group, 0);
+    }
+    if (description.level == LevelKind::Table)
+      EXPECT_EQ(description.levels.size(), size_t(1) << description.bits);
   }
 }
 
@@ -72,42 +87,57 @@ TEST_F(FormatsTest, FallbacksEnd) {
   }
 }
 
+/// The bytes again, by way of planes.
+std::vector<char> recode(FormatAttrInterface format, int64_t rows,
+                         int64_t columns, llvm::ArrayRef<char> storage) {
+  Planes planes;
+  planes.resize(format.getDescription(), rows, columns);
+  format.decode(storage, planes);
+  std::vector<char> again(storage.size(), 0x55);
+  format.encode(planes, again);
+  return again;
+}
+
+/// Rows of random numbers and codes; bits that only fill up are zero.
+std::vector<char> randomStorage(FormatAttrInterface format, int64_t rows,
+                                int64_t columns) {
+  return recode(format, rows, columns,
+                randomBytes(rows * format.getRowBytes(columns)));
+}
+
 TEST_F(FormatsTest, StorageSurvivesDecodingBitForBit) {
   for (FormatAttrInterface each : listFormats(context)) {
     SCOPED_TRACE(each.getFormatName().str());
-    int64_t rows = 50, columns = columnsOf(each);
-    std::vector<char> storage = randomBytes(rows * each.getRowBytes(columns));
-    std::vector<char> again(storage.size());
-    Planes planes;
-    planes.resize(each.getDescription(), rows, columns);
-    each.decode(storage, planes);
-    each.encode(planes, again);
-    EXPECT_EQ(storage, again);
+    int64_t columns = columnsOf(each);
+    std::vector<char> storage = randomStorage(each, 50, columns);
+    EXPECT_EQ(storage, recode(each, 50, columns, storage));
   }
 }
 
+/// Blocks use all their bits; those of NaNs survive too.
+TEST_F(FormatsTest, AnyBytesAreAGgufBlock) {
+  for (FormatAttrInterface each : listFormats(context))
+    if (mlir::isa<GgufFormatAttr>(each)) {
+      std::vector<char> bytes = randomBytes(300 * each.getRowBytes(768));
+      EXPECT_EQ(bytes, recode(each, 300, 768, bytes))
+          << each.getFormatName().str();
+    }
+}
+
 TEST_F(FormatsTest, PlanesSurviveEncoding) {
-  std::mt19937 random(3);
   for (FormatAttrInterface each : listFormats(context)) {
     SCOPED_TRACE(each.getFormatName().str());
     FormatDescription description = each.getDescription();
-    Planes planes, again;
-    planes.resize(description, 5, columnsOf(each));
-    again.resize(description, 5, columnsOf(each));
-    for (uint8_t &code : planes.codes)
-      code = static_cast<uint8_t>(random() % (1u << description.bits));
-    for (float &scale : planes.scales)
-      scale = roundToScalar(description.scale,
-                            static_cast<float>(random()) * 0x1p-30f);
-    for (float &value : planes.values)
-      value = roundToScalar(description.element,
-                            static_cast<float>(random()) * 0x1p-30f);
-    std::vector<char> storage(5 * each.getRowBytes(planes.columns));
+    int64_t columns = columnsOf(each);
+    Planes planes = randomPlanes(description, 5, columns), again;
+    again.resize(description, 5, columns);
+    std::vector<char> storage(5 * each.getRowBytes(columns), 0x55);
     each.encode(planes, storage);
     each.decode(storage, again);
     EXPECT_EQ(planes.codes, again.codes);
-    EXPECT_EQ(planes.scales, again.scales);
     EXPECT_EQ(planes.values, again.values);
+    EXPECT_EQ(planes.scale, again.scale);
+    EXPECT_EQ(planes.offset, again.offset);
   }
 }
 
@@ -115,7 +145,7 @@ TEST_F(FormatsTest, RowsAreIndependent) {
   for (FormatAttrInterface each : listFormats(context)) {
     SCOPED_TRACE(each.getFormatName().str());
     int64_t columns = columnsOf(each), rowBytes = each.getRowBytes(columns);
-    std::vector<char> storage = randomBytes(2 * rowBytes);
+    std::vector<char> storage = randomStorage(each, 2, columns);
     Planes both, second;
     both.resize(each.getDescription(), 2, columns);
     second.resize(each.getDescription(), 1, columns);
@@ -129,19 +159,105 @@ TEST_F(FormatsTest, RowsAreIndependent) {
   }
 }
 
-TEST_F(FormatsTest, DequantizesByTheFormula) {
-  FormatDescription description;
-  description.level = LevelKind::Integer;
-  description.bits = 3;
-  description.zero = 2;
-  description.group = 2;
+/// Weights of two rows of four, codes 0 to 7, after `fill` has set the numbers.
+template <typename Fill>
+std::vector<float> weightsOf(const FormatDescription &format, Fill fill) {
   Planes planes;
-  planes.resize(description, 2, 4);
+  planes.resize(format, 2, 4);
   planes.codes = {0, 1, 2, 3, 4, 5, 6, 7};
-  planes.scales = {1.0f, 0.5f, -2.0f, 0.25f};
+  fill(planes);
   std::vector<float> weights(8);
-  dequantize(description, planes, weights);
-  EXPECT_EQ(weights, (std::vector<float>{-2, -1, 0, 0.5, -4, -6, 1, 1.25}));
+  dequantize(format, planes, weights);
+  return weights;
+}
+
+using Weights = std::vector<float>;
+
+TEST_F(FormatsTest, DequantizesByTheFormula) {
+  GroupNumber f16 = directNumber(Scalar::F16);
+  FormatDescription format = integerFormat(3, 2, f16);
+  format.zero = 2;
+  EXPECT_EQ(weightsOf(format,
+                      [](Planes &planes) {
+                        planes.scale.numbers = {1.0f, 0.5f, -2.0f, 0.25f};
+                      }),
+            (Weights{-2, -1, 0, 0.5, -4, -6, 1, 1.25}));
+  format = integerFormat(3, 2, f16, f16);
+  EXPECT_EQ(weightsOf(format,
+                      [](Planes &planes) {
+                        planes.scale.numbers = {1.0f, 0.5f, -2.0f, 0.25f};
+                        planes.offset.numbers = {0.0f, -1.0f, 8.0f, 0.5f};
+                      }),
+            (Weights{0, 1, 0, 0.5, 0, -2, 2, 2.25}));
+  format = integerFormat(3, 2, f16, zeroPointNumber(3));
+  EXPECT_EQ(weightsOf(format,
+                      [](Planes &planes) {
+                        planes.scale.numbers = {1.0f, 0.5f, -2.0f, 0.25f};
+                        planes.offset.integers = {0, 3, 4, 7};
+                      }),
+            (Weights{0, 1, -0.5, 0, 0, -2, -0.25, 0}));
+}
+
+TEST_F(FormatsTest, DequantizesProducts) {
+  FormatDescription format = integerFormat(
+      3, 2, productNumber(Scalar::F16, 4, 8), productNumber(Scalar::F16, 4), 4);
+  EXPECT_EQ(weightsOf(format,
+                      [](Planes &planes) {
+                        planes.scale.numbers = {0.5f, -1.0f};
+                        planes.scale.integers = {9, 6, 8, 10};
+                        planes.offset.numbers = {-1.0f, 2.0f};
+                        planes.offset.integers = {0, 15, 1, 2};
+                      }),
+            (Weights{0, 0.5, -17, -18, 2, 2, -8, -10}));
+}
+
+TEST_F(FormatsTest, DequantizesTablesAndShortGroups) {
+  static constexpr float levels[] = {-8, -4, -2, -1, 0, 1, 2, 4};
+  FormatDescription format = integerFormat(3, 3, directNumber(Scalar::F32));
+  format.level = LevelKind::Table;
+  format.levels = levels;
+  EXPECT_EQ(format.groupCount(4), 2);
+  auto fill = [](Planes &planes) {
+    planes.scale.numbers = {1.0f, 2.0f, 3.0f, 0.5f};
+  };
+  EXPECT_EQ(weightsOf(format, fill), (Weights{-8, -4, -2, -2, 0, 3, 6, 2}));
+  format.group = FormatDescription::wholeRow;
+  EXPECT_EQ(format.groupCount(4), 1);
+  EXPECT_EQ(
+      weightsOf(format,
+                [](Planes &planes) { planes.scale.numbers = {1.0f, 2.0f}; }),
+      (Weights{-8, -4, -2, -1, 0, 2, 4, 8}));
+}
+
+TEST_F(FormatsTest, GgufBlocksHaveTheirSize) {
+  struct Size {
+    const char *name;
+    int64_t columns, bytes;
+    const char *fallback;
+  };
+  for (Size size : {Size{"q4_0", 32, 18, "f16"},
+                    {"q4_1", 32, 20, "f16"},
+                    {"q5_0", 32, 22, "f16"},
+                    {"q5_1", 32, 24, "f16"},
+                    {"q8_0", 32, 34, "f16"},
+                    {"q2_k", 256, 84, "q4_0"},
+                    {"q3_k", 256, 110, "q4_0"},
+                    {"q4_k", 256, 144, "q5_0"},
+                    {"q5_k", 256, 176, "q5_1"},
+                    {"q6_k", 256, 210, "q8_0"},
+                    {"iq4_nl", 32, 18, "f16"},
+                    {"iq4_xs", 256, 136, "iq4_nl"},
+                    {"mxfp4", 32, 17, "f16"}}) {
+    SCOPED_TRACE(size.name);
+    FormatAttrInterface found = format(size.name);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found.getRowBytes(3 * size.columns), 3 * size.bytes);
+    EXPECT_EQ(found.checkColumns(3 * size.columns), "");
+    EXPECT_EQ(found.checkColumns(size.columns / 2),
+              "columns must be a multiple of the block of " +
+                  std::to_string(size.columns));
+    EXPECT_EQ(found.getFallback().getFormatName(), size.fallback);
+  }
 }
 
 TEST_F(FormatsTest, BlocksLieAsGgmlLaysThem) {
@@ -153,7 +269,7 @@ TEST_F(FormatsTest, BlocksLieAsGgmlLaysThem) {
   for (int i = 0; i < 32; ++i)
     planes.codes[i] = static_cast<uint8_t>(128 + i);
   planes.codes[31] = 1;
-  planes.scales[0] = 1.0f; // 0x3c00
+  planes.scale.numbers[0] = 1.0f; // 0x3c00
   std::vector<char> block(34);
   q8.encode(planes, block);
   EXPECT_EQ(block[0], 0x00);
@@ -164,7 +280,7 @@ TEST_F(FormatsTest, BlocksLieAsGgmlLaysThem) {
   planes.resize(q4.getDescription(), 1, 32);
   for (int i = 0; i < 32; ++i)
     planes.codes[i] = static_cast<uint8_t>(i < 16 ? i : 31 - i);
-  planes.scales[0] = -2.0f; // 0xc000
+  planes.scale.numbers[0] = -2.0f; // 0xc000
   block.resize(18);
   q4.encode(planes, block);
   EXPECT_EQ(static_cast<uint8_t>(block[1]), 0xc0);
