@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -154,6 +155,11 @@ struct GgufTensor {
 /// rows have `rowElements`; fails for unknown types and broken blocks.
 Expected<uint64_t> ggufTensorBytes(uint32_t type, uint64_t rowElements,
                                    uint64_t rows);
+
+/// ggml's name of a tensor type, in lower case: "f32", "q4_0"; empty for unknown
+/// numbers. And the number of a name; nothing for unknown names.
+std::string_view ggufTypeName(uint32_t type);
+std::optional<uint32_t> ggufTypeNumber(std::string_view name);
 
 /// A GGUF file, parsed and checked: every value is well-formed and every tensor
 /// lies inside the file. Immutable, so threads may share it.

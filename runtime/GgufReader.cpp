@@ -50,6 +50,26 @@ Expected<uint64_t> lq::ggufTensorBytes(uint32_t type, uint64_t rowElements,
   return bytes;
 }
 
+/// By number; empty where there is none, or none that lq could read.
+static constexpr std::string_view typeNames[] = {
+    "f32",   "f16",   "q4_0",    "q4_1",   "",        "",      "q5_0",
+    "q5_1",  "q8_0",  "q8_1",    "q2_k",   "q3_k",    "q4_k",  "q5_k",
+    "q6_k",  "q8_k",  "iq2_xxs", "iq2_xs", "iq3_xxs", "iq1_s", "iq4_nl",
+    "iq3_s", "iq2_s", "iq4_xs",  "i8",     "i16",     "i32",   "i64",
+    "f64",   "iq1_m", "bf16",    "",       "",        "",      "tq1_0",
+    "tq2_0", "",      "",        "",       "mxfp4",   "nvfp4"};
+
+std::string_view lq::ggufTypeName(uint32_t type) {
+  return type < std::size(typeNames) ? typeNames[type] : std::string_view();
+}
+
+std::optional<uint32_t> lq::ggufTypeNumber(std::string_view name) {
+  for (uint32_t type = 0; type < std::size(typeNames); ++type)
+    if (!name.empty() && typeNames[type] == name)
+      return type;
+  return std::nullopt;
+}
+
 /// Bytes of a scalar type; 0 for strings, arrays and unknown types.
 static uint64_t scalarSize(GgufType type) {
   switch (type) {

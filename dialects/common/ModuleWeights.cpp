@@ -2,6 +2,7 @@
 
 #include "dialects/common/ModuleWeights.h"
 
+#include "mlir/IR/Builders.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Path.h"
 
@@ -15,6 +16,25 @@ static StringRef textFolder(mlir::ModuleOp module) {
     return ".";
   StringRef parent = sys::path::parent_path(location.getFilename());
   return parent.empty() ? "." : parent;
+}
+
+static SmallVector<StringRef> moreFolders(mlir::ModuleOp module) {
+  SmallVector<StringRef> folders;
+  if (auto list =
+          module->getAttrOfType<mlir::ArrayAttr>(kMoreWeightFoldersAttr))
+    for (auto folder : list.getAsRange<mlir::Attribute>())
+      if (auto text = dyn_cast<mlir::StringAttr>(folder))
+        folders.push_back(text.getValue());
+  return folders;
+}
+
+void lq::allowWeightFolder(mlir::ModuleOp module, StringRef folder) {
+  SmallVector<StringRef> folders = moreFolders(module);
+  if (is_contained(folders, folder))
+    return;
+  folders.push_back(folder);
+  module->setAttr(kMoreWeightFoldersAttr,
+                  mlir::Builder(module.getContext()).getStrArrayAttr(folders));
 }
 
 Expected<std::unique_ptr<WeightFiles>>
@@ -31,5 +51,8 @@ lq::openWeightFiles(mlir::ModuleOp module) {
     return files.takeError();
   if (Error error = (*files)->allow(textFolder(module)))
     return std::move(error);
+  for (StringRef more : moreFolders(module))
+    if (Error error = (*files)->allow(more))
+      return std::move(error);
   return files;
 }

@@ -13,6 +13,15 @@ namespace lq {
 /// Without it they start from the folder of the .mlir file.
 inline constexpr llvm::StringLiteral kWeightFolderAttr = "lq.weight_folder";
 
+/// An array of strings of the module: absolute paths of further folders that
+/// weights lie in. Only passes that the user gave the folder's path set it.
+inline constexpr llvm::StringLiteral kMoreWeightFoldersAttr =
+    "lq.more_weight_folders";
+
+/// Lets weights of the module be addressed by absolute paths below `folder`,
+/// itself absolute and canonical.
+void allowWeightFolder(mlir::ModuleOp module, llvm::StringRef folder);
+
 /// Opens the files that the weights of `module` lie in. The folder of the
 /// .mlir file that the module was parsed from is found through its location,
 /// and archives in it can be read as well.

@@ -11,6 +11,7 @@
 #include "lowering/artifact/Artifact.h"
 #include "lowering/cpu/Compile.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/checkpoint/Passes.h"
 #include "passes/pack/Passes.h"
 #include "passes/quantize/Passes.h"
 #include "passes/raise/Passes.h"
@@ -108,6 +109,13 @@ void Compiler::buildPipeline(OpPassManager &passes,
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
   passes.addPass(createSymbolDCEPass());
+  if (!options.weights.empty()) {
+    ImportWeightsOptions weights;
+    weights.from = options.weights;
+    weights.map = options.weightMap;
+    weights.archive = archive("checkpoint.weights");
+    passes.addPass(createImportWeights(weights));
+  }
   if (!options.format.empty()) {
     QuantizeRtnOptions quantize;
     quantize.format = options.format;

@@ -20,6 +20,9 @@ struct CompileOptions {
   std::string input;
   std::string output;
   std::string name;
+  /// A checkpoint that weights are taken from, and a file of names for them;
+  /// empty: as the model has them.
+  std::string weights, weightMap;
   /// Name of a weight format; empty: as the model has them.
   std::string format;
   /// Element type of caches: "f16", "f32", or "auto": f16 where weights are

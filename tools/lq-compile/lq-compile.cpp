@@ -27,6 +27,17 @@ static cl::opt<std::string>
              cl::desc("Weight format; 'help' lists them (default: as in "
                       "the model)"),
              cl::value_desc("format"), cl::cat(category));
+static cl::opt<std::string> weights(
+    "weights",
+    cl::desc("Take the weights from a checkpoint of the same model: a folder "
+             "of safetensors files (dense, GPTQ, AWQ, compressed-tensors) or "
+             "a .gguf file"),
+    cl::value_desc("folder or file"), cl::cat(category));
+static cl::opt<std::string> weightMap(
+    "weights-map",
+    cl::desc("JSON pairs [\"regular expression over weight names\", \"name in "
+             "the checkpoint\"], for names that are not found"),
+    cl::value_desc("file"), cl::cat(category));
 static cl::list<std::string>
     targets("target",
             cl::desc("What to generate code for: 'host', 'x86-64' (every "
@@ -144,6 +155,8 @@ int main(int argc, char **argv) {
   options.output = output;
   options.name = name.empty() ? defaultName(input) : name;
   options.format = quantize;
+  options.weights = weights;
+  options.weightMap = weightMap;
   options.cacheType = cacheType;
   options.context = contextLength;
   options.maxSequence = maxSequence;

@@ -18,6 +18,7 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "passes/checkpoint/Passes.h"
 #include "passes/pack/Passes.h"
 #include "passes/quantize/Passes.h"
 #include "passes/raise/Passes.h"
@@ -38,6 +39,7 @@ inline void registerAllPasses() {
   mlir::registerAllPasses();
   onnx::registerOnnxPasses();
   registerQuantizePasses();
+  registerCheckpointPasses();
   registerPackPasses();
   registerLqRaisePasses();
   registerLqRaiseGeneralPasses();

@@ -1,0 +1,18 @@
+//===- GgufNames.h - names of tensors in GGUF files -------------*- C++ -*-===//
+
+#ifndef LQ_PASSES_CHECKPOINT_GGUFNAMES_H
+#define LQ_PASSES_CHECKPOINT_GGUFNAMES_H
+
+#include "llvm/ADT/StringRef.h"
+#include <string>
+
+namespace lq::checkpoint {
+
+/// The name in a GGUF file of the tensor that Hugging Face's libraries call
+/// `name`: "model.layers.3.mlp.up_proj.weight" -> "blk.3.ffn_up.weight". Empty
+/// if there is none.
+std::string toGgufName(llvm::StringRef name);
+
+} // namespace lq::checkpoint
+
+#endif // LQ_PASSES_CHECKPOINT_GGUFNAMES_H

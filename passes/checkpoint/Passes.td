@@ -1,0 +1,39 @@
+//===- Passes.td - checkpoints of other software -------------*- tablegen -*-===//
+
+#ifndef LQ_PASSES_CHECKPOINT_PASSES_TD
+#define LQ_PASSES_CHECKPOINT_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ImportWeights : Pass<"lq-import-weights", "::mlir::ModuleOp"> {
+  let summary = "take the weights of a model from a checkpoint of other software";
+  let description = [{
+    Most quantized models are published as checkpoints of other software, not as
+    ONNX. An ONNX file gives the graph of a model; this pass puts the weights of
+    a checkpoint of the same model in the place of the ONNX file's: a folder of
+    safetensors files, dense or quantized by GPTQ, AWQ or compressed-tensors
+    (pack-quantized), or a GGUF file. The codes, scales and zero points are those
+    of the checkpoint; nothing is rounded.
+
+    A weight is looked up by what the option `map` gives for its name, its
+    name, and the name that Hugging Face's libraries would give a weight of its
+    place in the model. Weights are addressed where they lie if their bytes are
+    those of the format, else written to the archive.
+
+    Assumes a raised module. Guarantees that every linear, norm and embedding
+    reads a weight of the checkpoint and that every weight of the checkpoint is
+    read, unless `partial` is given; the module is unchanged after an error.
+  }];
+  let options = [
+    Option<"from", "from", "std::string", /*default=*/"",
+           "Folder of safetensors files, or a .gguf file (required)">,
+    Option<"archive", "archive", "std::string", /*default=*/"",
+           "File that converted weights are appended to">,
+    Option<"map", "map", "std::string", /*default=*/"",
+           "JSON file of pairs [\"regular expression over weight names\", \"name in the checkpoint\"]">,
+    Option<"partial", "partial", "bool", /*default=*/"false",
+           "Accept weights that only the model or only the checkpoint has">,
+  ];
+}
+
+#endif // LQ_PASSES_CHECKPOINT_PASSES_TD

@@ -1,0 +1,33 @@
+//===- QuantizationConfig.h - how a checkpoint was quantized ----*- C++ -*-===//
+
+#ifndef LQ_PASSES_CHECKPOINT_QUANTIZATIONCONFIG_H
+#define LQ_PASSES_CHECKPOINT_QUANTIZATIONCONFIG_H
+
+#include "llvm/Support/Error.h"
+#include <cstdint>
+#include <string>
+
+namespace lq::checkpoint {
+
+/// How the words of a quantized matrix are laid out.
+enum class PackingMethod { None, Gptq, Awq, CompressedTensors };
+
+/// What a checkpoint's config.json (or quantize_config.json) says.
+struct QuantizationConfig {
+  PackingMethod method = PackingMethod::None;
+  /// Columns of a group; 0: whole rows.
+  int64_t group = 0;
+  /// GPTQ: the file holds zero points less one ("gptq", not "gptq_v2").
+  bool zeroPointsLessOne = false;
+  /// "model_type" of the model: "llama", "gpt2"; empty if unknown.
+  std::string modelType;
+  bool tiedEmbeddings = false;
+};
+
+/// Reads the configuration of the checkpoint in `folder`; one without any is a
+/// checkpoint of dense weights.
+llvm::Expected<QuantizationConfig> readConfig(llvm::StringRef folder);
+
+} // namespace lq::checkpoint
+
+#endif // LQ_PASSES_CHECKPOINT_QUANTIZATIONCONFIG_H
