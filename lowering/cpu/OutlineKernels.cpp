@@ -216,7 +216,7 @@ private:
     SmallVector<Value> outputs{
         emptyRows(x, columns, builder.getI8Type()),
         emptyRows(x, columns / group, builder.getF32Type()),
-        emptyRows(x, columns / group, builder.getI32Type())};
+        emptyRows(x, 2 * columns / group, builder.getI32Type())};
     LaunchOp quantize = launch(callee, x, {}, outputs);
     quantized[op] = llvm::to_vector_of<Value>(quantize.getResults());
     return success();

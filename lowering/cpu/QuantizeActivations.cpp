@@ -4,6 +4,7 @@
 
 #include "dialects/lq/LqOps.h"
 #include "dialects/lq/Storage.h"
+#include "dialects/lq/Tile.h"
 
 using namespace mlir;
 
@@ -19,22 +20,21 @@ namespace {
 struct QuantizeActivationsPass
     : cpu::impl::QuantizeActivationsBase<QuantizeActivationsPass> {
   void runOnOperation() override {
-    // Quantized activations by what they quantize and their group.
-    DenseMap<std::pair<Value, int64_t>, Value> shared;
+    // Quantized activations by what they quantize.
+    DenseMap<Value, Value> shared;
     getOperation().walk([&](LinearOp linear) {
       auto type = cast<RankedTensorType>(linear.getX().getType());
       FormatAttrInterface format =
           getFormat(cast<RankedTensorType>(linear.getWeight().getType()));
       if (!format || !format.getDescription().hasCodes() || type.getEncoding())
         return;
-      int64_t group = format.getDescription().group;
-      Value &quantized = shared[{linear.getX(), group}];
+      Value &quantized = shared[linear.getX()];
       if (!quantized) {
         OpBuilder builder(&getContext());
         builder.setInsertionPointAfterValue(linear.getX());
-        auto encoded =
-            RankedTensorType::get(type.getShape(), type.getElementType(),
-                                  Int8RowsAttr::get(&getContext(), group));
+        auto encoded = RankedTensorType::get(
+            type.getShape(), type.getElementType(),
+            Int8RowsAttr::get(&getContext(), tileColumns));
         quantized = QuantizeRowsOp::create(builder, linear.getLoc(), encoded,
                                            linear.getX());
       }

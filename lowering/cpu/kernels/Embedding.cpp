@@ -3,6 +3,7 @@
 #include "dialects/lq/Tile.h"
 #include "lowering/cpu/kernels/Kernels.h"
 #include "lowering/cpu/kernels/RowKernel.h"
+#include "lowering/cpu/kernels/TileReader.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -65,36 +66,47 @@ private:
     });
   }
 
-  Val loadScale(Val group) {
-    Val offset = base + group * layout.groupBytes + layout.groupCodeBytes +
-                 lane * byteWidth(format.scale);
-    return k.loadBytes(table, offset, k.vector(1, k.elementType(format.scale)))
-        .convert(k.f32())
-        .lane(0);
+  /// The levels of a column block, as i32.
+  Vals loadLevels(TileReader &tiles, const ColumnBlock &block,
+                  const TileRows &rows) {
+    Vals integers(tileColumns / 4);
+    for (int64_t digit = tiles.digits() - 1; digit >= 0; --digit) {
+      Vals bytes =
+          tiles.loadCodes(block, digit, k.index(0), tileColumns / 4, rows);
+      for (auto [integer, byte] : llvm::zip_equal(integers, bytes)) {
+        Val value = byte.extendUnsigned(k.i32());
+        integer = integer ? (integer << 8) + value : value;
+      }
+    }
+    for (Val &integer : integers)
+      integer = integer - tiles.zero();
+    return integers;
   }
 
-  /// Four bytes of a row lie together: the codes of 4 or 8 columns.
+  /// Four bytes of a row lie together: the codes of a step of four columns.
   void decodeCodes() {
-    int64_t codesPerByte = 8 / format.bits, columns = 4 * codesPerByte;
+    TileReader tiles(k, format, layout, spec.columns, table, base);
+    TileRows rows{lane, 1};
     Type fours = k.vector(4, k.f32());
-    k.forLoop(
-        k.index(0), k.index(spec.columns / format.group), 1, [&](Val group) {
-          Val scale = loadScale(group).broadcast(fours);
-          Val codes = base + group * layout.groupBytes + lane * 4;
-          k.forLoop(
-              k.index(0), k.index(format.group / columns), 1, [&](Val step) {
-                Val offset = codes + step * (tileRows * 4);
-                Val column = group * format.group + step * columns;
-                Val bytes = k.loadBytes(table, offset, k.vector(4, k.i8()));
-                for (int64_t j = 0; j < codesPerByte; ++j) {
-                  Val code = bytes >> (j * format.bits);
-                  if (codesPerByte > 1)
-                    code = code & ((1 << format.bits) - 1);
-                  Val level = code.extendUnsigned(k.i32()) - format.zero;
-                  k.store(level.convert(k.f32()) * scale, out,
-                          {row, column + 4 * j});
-                }
-              });
+    int64_t groupSteps = tileColumns / 4 / tiles.groupsPerBlock();
+    tiles.forBlocks(
+        {}, [&](const ColumnBlock &block, Val number, ArrayRef<Val>) {
+          Vals integers = loadLevels(tiles, block, rows);
+          for (int64_t group = 0; group < tiles.groupsPerBlock(); ++group) {
+            Val scale =
+                tiles.loadScale(block, group, rows).lane(0).broadcast(fours);
+            Val offset;
+            if (tiles.hasOffset())
+              offset =
+                  tiles.loadOffset(block, group, rows).lane(0).broadcast(fours);
+            for (int64_t step = group * groupSteps;
+                 step < (group + 1) * groupSteps; ++step) {
+              Val weight = integers[step].convert(k.f32()) * scale;
+              k.store(offset ? weight + offset : weight, out,
+                      {row, number * tileColumns + 4 * step});
+            }
+          }
+          return Vals();
         });
   }
 };

@@ -69,6 +69,8 @@ Type KernelBuilder::elementType(MLIRContext *context, Scalar scalar) {
     return Float16Type::get(context);
   case Scalar::BF16:
     return BFloat16Type::get(context);
+  case Scalar::E8M0:
+    break;
   }
   llvm_unreachable("unknown scalar type");
 }
@@ -271,6 +273,26 @@ Val KernelBuilder::intrinsic(StringRef name, Type result,
                                             toValues(operands));
   return val(call.getResults());
 }
+Val KernelBuilder::lookup(ArrayRef<uint8_t> table, Val bytes) {
+  int64_t count = cast<VectorType>(bytes.type()).getNumElements();
+  // The instructions look up in each 16 bytes of a vector.
+  int64_t width = std::max<int64_t>(count, 16);
+  SmallVector<int8_t> repeated;
+  for (int64_t i = 0; i < width; ++i)
+    repeated.push_back(static_cast<int8_t>(
+        i % 16 < int64_t(table.size()) ? table[i % 16] : 0));
+  auto type = VectorType::get({width}, b.getI8Type());
+  Val tables = val(arith::ConstantOp::create(
+      b, DenseElementsAttr::get(type, ArrayRef(repeated))));
+  if (width > count)
+    bytes = val(vector::InsertStridedSliceOp::create(
+        b, bytes, zeros(type), ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1}));
+  StringRef name = width == 16   ? "llvm.x86.ssse3.pshuf.b.128"
+                   : width == 32 ? "llvm.x86.avx2.pshuf.b"
+                                 : "llvm.x86.avx512.pshuf.b.512";
+  return intrinsic(name, type, {tables, bytes}).slice(0, count);
+}
+
 Val KernelBuilder::exp(Val x) { return val(math::ExpOp::create(b, x)); }
 Val KernelBuilder::sqrt(Val x) { return val(math::SqrtOp::create(b, x)); }
 Val KernelBuilder::abs(Val x) { return val(math::AbsFOp::create(b, x)); }

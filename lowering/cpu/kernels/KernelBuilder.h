@@ -39,6 +39,7 @@ public:
   /// Remainder of unsigned integers.
   Val operator%(Val rhs) const;
   Val operator&(Val rhs) const;
+  Val operator|(Val rhs) const;
   Val operator<<(Val rhs) const;
   /// Shifts in zeros.
   Val operator>>(Val rhs) const;
@@ -171,6 +172,9 @@ public:
   /// Calls an LLVM intrinsic.
   Val intrinsic(llvm::StringRef name, mlir::Type result,
                 llvm::ArrayRef<Val> operands);
+
+  /// table[byte] for bytes below 16 and at most 16 of table.
+  Val lookup(llvm::ArrayRef<uint8_t> table, Val bytes);
 
   /// e^x, sqrt(x), |x|, x rounded to the nearest integer (ties to even).
   Val exp(Val x);

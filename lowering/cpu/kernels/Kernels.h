@@ -40,8 +40,8 @@ void registerKernelDialects(mlir::DialectRegistry &registry);
 //===----------------------------------------------------------------------===//
 
 /// out = x W^T [+ bias] [+ residual]; W [outputs, inputs] in tiles (Tile.h).
-/// With integer codes x is quantized in groups of the format's group:
-///     codes M x K x i8, scales M x K/group x f32, sums M x K/group x i32,
+/// With codes x is quantized in groups of tileColumns:
+///     codes M x K x i8, scales M x K/32 x f32, sums M x K/16 x i32,
 /// else it is
 ///     x M x K x f32.
 /// Then weight ? x i8, [bias N x f32], [residual M x N x f32]; out M x N x f32.
@@ -49,7 +49,7 @@ void registerKernelDialects(mlir::DialectRegistry &registry);
 struct LinearSpec {
   FormatDescription format;
   int64_t outputs = 0; // N
-  int64_t inputs = 0;  // K; a multiple of the group if there are codes
+  int64_t inputs = 0;  // K; a multiple of tileColumns if there are codes
   int64_t rows = 1;    // M, or kDynamic
   int64_t maxRows = 1;
   bool bias = false;
@@ -60,8 +60,8 @@ mlir::func::FuncOp emitLinear(mlir::ModuleOp module, llvm::StringRef name,
 int64_t scratchBytes(const LinearSpec &spec, const CpuLevel &level);
 
 /// x M x K x f32 -> codes M x K x i8 in [-127, 127], scales M x K/group x f32
-/// (largest magnitude / 127), sums of codes M x K/group x i32. Codes are
-/// x / scale rounded to nearest, ties to even.
+/// (largest magnitude / 127), sums of codes of half groups M x 2K/group x i32.
+/// Codes are x / scale rounded to nearest, ties to even.
 struct QuantizeRowsSpec {
   int64_t columns = 0; // K, a multiple of the group
   int64_t group = 32;  // a multiple of 16

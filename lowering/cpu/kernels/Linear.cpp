@@ -126,10 +126,10 @@ static SmallVector<Type> getInputTypes(const LinearSpec &spec,
   Type i32 = IntegerType::get(context, 32), i8 = IntegerType::get(context, 8);
   SmallVector<Type> types;
   if (spec.format.hasCodes()) {
-    int64_t groups = spec.inputs / spec.format.group;
+    int64_t groups = spec.inputs / tileColumns;
     types = {MemRefType::get({spec.rows, spec.inputs}, i8),
              MemRefType::get({spec.rows, groups}, f32),
-             MemRefType::get({spec.rows, groups}, i32)};
+             MemRefType::get({spec.rows, 2 * groups}, i32)};
   } else {
     types = {MemRefType::get({spec.rows, spec.inputs}, f32)};
   }
@@ -168,6 +168,7 @@ int64_t lq::cpu::scratchBytes(const LinearSpec &spec, const CpuLevel &level) {
 int64_t lq::cpu::getPackedRowBytes(const LinearSpec &spec) {
   if (!spec.format.hasCodes())
     return llvm::alignTo(spec.inputs, 16) * 4;
-  // Codes, and a scale and a correction for each group.
-  return spec.inputs + spec.inputs / spec.format.group * 8;
+  // Codes, a scale, and corrections and sums of each group of a column block.
+  int64_t groups = spec.format.groupColumns(spec.inputs) < tileColumns ? 2 : 1;
+  return spec.inputs + spec.inputs / tileColumns * (4 + 8 * groups);
 }

@@ -1,92 +1,122 @@
 //===- LinearIntegers.cpp - products of codes and int8 activations --------===//
 //
-// y = sum over groups g of  scale_w(n, g) scale_x(g) (sum over k of code x -
-// zero sum_x)
+// For each group g of columns, with x = xs * xq in groups of tileColumns,
+//
+//   y += xs (scale(n, g) (sum byte xq - zero sum xq) + offset(n, g) sum xq)
 //
 // The lanes of a vector are rows of W. In a group the integer sum starts at
-// -zero * sum_x, so that the zero point costs nothing; one conversion and one
-// fused multiply-add a group bring it to f32.
+// -zero * sum xq, so that the zero point costs nothing; conversions and fused
+// multiply-adds bring it to f32.
 //
 //===----------------------------------------------------------------------===//
 
 #include "lowering/cpu/kernels/IntegerDot.h"
 #include "lowering/cpu/kernels/Linear.h"
+#include "lowering/cpu/kernels/TileReader.h"
 
 using namespace mlir;
 using namespace lq;
 using namespace lq::cpu;
 
+/// Sums of codes that the activations have for each column block.
+static constexpr int64_t sumsPerBlock = 2;
+
 namespace {
 
 /// The activations of a row group: read from the kernel's inputs, or from their
-/// copy in scratch, which has for each group of columns
-///     codes [count][group] i8, scales [count] f32, corrections [count] i32.
+/// copy in scratch, which has for each column block
+///     codes [count][tileColumns] i8, scales [count] f32,
+///     corrections [count][groups] i32, sums [count][groups] f32.
 class IntegerActivations {
 public:
   IntegerActivations(LinearKernel &kernel, const RowGroup &rows,
-                     const IntegerDot &dot)
-      : k(kernel.k), spec(kernel.spec), rows(rows),
-        zero(spec.format.zero + dot.zeroShift()) {}
+                     const TileReader &tiles, const IntegerDot &dot)
+      : k(kernel.k), inputs(kernel.spec.inputs), rows(rows),
+        zero(tiles.zero() + dot.zeroShift() * (tiles.digits() == 2 ? 257 : 1)),
+        groups(tiles.groupsPerBlock()) {}
 
-  /// Codes of columns [4 step, 4 step + 4) of a group of row `i`.
-  Val codes(int64_t i, Val group, Val step) {
+  /// Codes of columns [4 step, 4 step + 4) of a block of row `i`.
+  Val codes(int64_t i, Val block, Val step) {
     if (!rows.packed)
       return k.load(k.argument(0),
-                    {rows.first + i, group * spec.format.group + step * 4}, 4);
+                    {rows.first + i, block * tileColumns + step * 4}, 4);
     return k.loadBytes(k.scratch(),
-                       groupOffset(group) + step * 4 + i * spec.format.group,
+                       blockOffset(block) + step * 4 + i * tileColumns,
                        k.vector(4, k.i8()));
   }
 
-  Val scale(int64_t i, Val group) {
+  Val scale(int64_t i, Val block) {
     if (!rows.packed)
-      return k.load(k.argument(1), {rows.first + i, group});
-    return loadWord(scaleOffset(i, group), k.f32());
+      return k.load(k.argument(1), {rows.first + i, block});
+    return loadWord(wordOffset(block, i), k.f32());
   }
 
-  /// What the codes' zero point subtracts: -zero * sum_x; null if nothing.
-  Val correction(int64_t i, Val group) {
+  /// What the bytes' zero point subtracts: -zero * sum; null if nothing.
+  Val correction(int64_t i, Val block, int64_t group) {
     if (zero == 0)
       return Val();
     if (!rows.packed)
-      return k.load(k.argument(2), {rows.first + i, group}) * -zero;
-    return loadWord(scaleOffset(rows.count + i, group), k.i32());
+      return addUp(rows.first + i, block, group) * -zero;
+    return loadWord(wordOffset(block, rows.count + i * groups + group),
+                    k.i32());
+  }
+
+  /// The sum of the codes of a group, as f32.
+  Val sum(int64_t i, Val block, int64_t group) {
+    if (!rows.packed)
+      return addUp(rows.first + i, block, group).convert(k.f32());
+    return loadWord(
+        wordOffset(block, rows.count * (1 + groups) + i * groups + group),
+        k.f32());
   }
 
   /// Writes the copy.
   void pack() {
-    int64_t groupSize = spec.format.group;
-    int64_t lanes = std::min<int64_t>(groupSize & -groupSize, 64);
-    Val groups = k.index(spec.inputs / groupSize);
-    k.forLoop(k.index(0), groups, 1, [&](Val group) {
+    k.forLoop(k.index(0), k.index(inputs / tileColumns), 1, [&](Val block) {
       for (int64_t i = 0; i < rows.count; ++i) {
         Val row = rows.first + i;
-        for (int64_t j = 0; j < groupSize; j += lanes)
-          k.storeBytes(
-              k.load(k.argument(0), {row, group * groupSize + j}, lanes),
-              k.scratch(), groupOffset(group) + (i * groupSize + j));
-        k.storeBytes(k.load(k.argument(1), {row, group}), k.scratch(),
-                     scaleOffset(i, group));
-        k.storeBytes(k.load(k.argument(2), {row, group}) * -zero, k.scratch(),
-                     scaleOffset(rows.count + i, group));
+        k.storeBytes(
+            k.load(k.argument(0), {row, block * tileColumns}, tileColumns),
+            k.scratch(), blockOffset(block) + i * tileColumns);
+        storeWord(k.load(k.argument(1), {row, block}), block, i);
+        for (int64_t group = 0; group < groups; ++group) {
+          Val sum = addUp(row, block, group);
+          int64_t cell = i * groups + group;
+          storeWord(sum * -zero, block, rows.count + cell);
+          storeWord(sum.convert(k.f32()), block,
+                    rows.count * (1 + groups) + cell);
+        }
       }
     });
   }
 
 private:
   KernelBuilder &k;
-  const LinearSpec &spec;
+  int64_t inputs;
   RowGroup rows;
   int zero;
+  int64_t groups;
 
-  Val groupOffset(Val group) {
-    return rows.packed + group * (rows.count * (spec.format.group + 8));
+  /// The sum of the codes of a group, from the sums of half blocks.
+  Val addUp(Val row, Val block, int64_t group) {
+    Val first = block * sumsPerBlock;
+    if (groups == sumsPerBlock)
+      return k.load(k.argument(2), {row, first + group});
+    return k.load(k.argument(2), {row, first}) +
+           k.load(k.argument(2), {row, first + 1});
   }
-  Val scaleOffset(int64_t i, Val group) {
-    return groupOffset(group) + (rows.count * spec.format.group + i * 4);
+
+  Val blockOffset(Val block) {
+    return rows.packed + block * (rows.count * (tileColumns + 4 + 8 * groups));
+  }
+  Val wordOffset(Val block, int64_t word) {
+    return blockOffset(block) + (rows.count * tileColumns + word * 4);
   }
   Val loadWord(Val offset, Type type) {
     return k.loadBytes(k.scratch(), offset, k.vector(1, type)).lane(0);
+  }
+  void storeWord(Val value, Val block, int64_t word) {
+    k.storeBytes(value, k.scratch(), wordOffset(block, word));
   }
 };
 
@@ -94,26 +124,32 @@ private:
 class IntegerProduct {
 public:
   IntegerProduct(LinearKernel &kernel, Val base, const RowGroup &rows)
-      : kernel(kernel), k(kernel.k), format(kernel.spec.format),
-        dot(k, format.bits), base(base), activations(kernel, rows, dot),
-        count(rows.count), parts(kernel.parts()) {}
+      : k(kernel.k), tiles(k, kernel.spec.format, kernel.layout,
+                           kernel.spec.inputs, kernel.weight, base),
+        dot(k, tiles.byteBits()), activations(kernel, rows, tiles, dot),
+        count(rows.count), parts(kernel.parts()),
+        groups(tiles.groupsPerBlock()) {}
 
   Vals emit() {
-    Val groups = k.index(kernel.spec.inputs / format.group);
     Vals zeros(count * parts, k.zeros(k.floats()));
-    return k.forLoop(
-        k.index(0), groups, 1, zeros,
-        [&](Val group, ArrayRef<Val> sums) { return addGroup(group, sums); });
+    return tiles.forBlocks(
+        zeros, [&](const ColumnBlock &block, Val number, ArrayRef<Val> before) {
+          loadNumbers(block);
+          return k.level().registers < 32 ? addStepByStep(block, number, before)
+                                          : addRowByRow(block, number, before);
+        });
   }
 
+  void packActivations() { activations.pack(); }
+
 private:
-  LinearKernel &kernel;
   KernelBuilder &k;
-  const FormatDescription &format;
+  TileReader tiles;
   IntegerDot dot;
-  Val base;
   IntegerActivations activations;
-  int64_t count, parts;
+  int64_t count, parts, groups;
+  /// Of the block at hand: [groups][parts].
+  Vals scales, offsets;
 
   /// Up to so many rows memory is the bound and prefetching pays.
   static constexpr int64_t rowsOfDecode = 4;
@@ -121,175 +157,241 @@ private:
   /// Bytes to ask for ahead, as measured: where a group is few instructions,
   /// out-of-order execution does most; else it does not reach far enough.
   int64_t prefetchDistance() const {
+    if (count > rowsOfDecode)
+      return 0;
     return k.level().vnni && count <= 2 ? 512 : 4096;
   }
 
-  /// Steps of four columns whose codes share a byte.
-  int64_t stepsPerLoad() const { return 8 / format.bits; }
-  int64_t stepsPerGroup() const { return format.group / 4; }
+  int64_t stepsPerGroup() const { return tileColumns / 4 / groups; }
 
-  /// Steps whose codes are in registers together: up to 8, a divisor of the
-  /// group's.
-  int64_t stepsPerChunk() const {
-    int64_t steps =
-        std::min({stepsPerGroup(), dot.stepsPerFlush(), int64_t(8)});
-    while (stepsPerGroup() % steps != 0 || steps % stepsPerLoad() != 0)
-      --steps;
-    return steps;
+  TileRows rowsOfPart(int64_t part) {
+    return {k.index(part * k.lanes()), k.lanes()};
   }
 
-  /// A second integer sum for a single row hides the latency of the dot
-  /// product; several rows hide each other's.
-  int64_t chains() const { return k.level().vnni && count == 1 ? 2 : 1; }
-
-  /// scale_w of the rows of each part.
-  Vals loadScales(Val group) {
-    int64_t width = byteWidth(format.scale);
-    Val offset =
-        base + group * kernel.layout.groupBytes + kernel.layout.groupCodeBytes;
-    Vals scales;
-    for (int64_t part = 0; part < parts; ++part) {
-      Type type = k.vector(k.lanes(), k.elementType(format.scale));
-      scales.push_back(
-          k.loadBytes(kernel.weight, offset + part * k.lanes() * width, type)
-              .convert(k.f32()));
-    }
-    return scales;
-  }
-
-  /// The integer sums [count][parts][chains] before the first column.
-  Vals startSums(Val group) {
-    Type type = k.vector(k.lanes(), k.i32());
-    Vals sums(count * parts * chains(), k.zeros(type));
-    for (int64_t i = 0; i < count; ++i)
-      if (Val correction = activations.correction(i, group))
-        for (int64_t part = 0; part < parts; ++part)
-          sums[(i * parts + part) * chains()] = correction.broadcast(type);
-    return sums;
-  }
-
-  /// The codes [steps][parts] of a group from `step` on.
-  SmallVector<IntegerDot::Codes> loadCodes(Val group, Val step, int64_t steps) {
-    int64_t vectorBytes = k.level().vectorBits / 8;
-    Type type = k.vector(vectorBytes, k.i8());
-    SmallVector<IntegerDot::Codes> codes(steps * parts);
-    for (int64_t load = 0; load < steps / stepsPerLoad(); ++load) {
-      Val offset = base + group * kernel.layout.groupBytes +
-                   (step / stepsPerLoad() + load) * (tileRows * 4);
-      if (count <= rowsOfDecode)
-        k.prefetch(kernel.weight, offset + prefetchDistance());
+  void loadNumbers(const ColumnBlock &block) {
+    scales.clear();
+    offsets.clear();
+    for (int64_t group = 0; group < groups; ++group)
       for (int64_t part = 0; part < parts; ++part) {
-        Val bytes =
-            k.loadBytes(kernel.weight, offset + part * vectorBytes, type);
-        for (int64_t j = 0; j < stepsPerLoad(); ++j)
-          codes[(load * stepsPerLoad() + j) * parts + part] =
-              dot.prepare(extractCodes(bytes, j));
+        scales.push_back(tiles.loadScale(block, group, rowsOfPart(part)));
+        if (tiles.hasOffset())
+          offsets.push_back(tiles.loadOffset(block, group, rowsOfPart(part)));
       }
+  }
+
+  /// A digit of the codes [steps][parts] of a block from `step` on.
+  SmallVector<IntegerDot::Codes>
+  loadCodes(const ColumnBlock &block, int64_t digit, Val step, int64_t steps) {
+    SmallVector<IntegerDot::Codes> codes(steps * parts);
+    for (int64_t part = 0; part < parts; ++part) {
+      // Both halves of a row block lie in the same cache line.
+      Vals bytes = tiles.loadCodes(block, digit, step, steps, rowsOfPart(part),
+                                   part + digit == 0 ? prefetchDistance() : 0);
+      for (int64_t s = 0; s < steps; ++s)
+        codes[s * parts + part] = dot.prepare(bytes[s]);
     }
     return codes;
   }
 
-  /// The j-th code of each byte.
-  Val extractCodes(Val bytes, int64_t j) {
-    if (stepsPerLoad() == 1)
-      return bytes;
-    int64_t shift = j * format.bits;
-    if (shift != 0)
-      bytes = bytes >> shift;
-    return shift + format.bits == 8 ? bytes : bytes & ((1 << format.bits) - 1);
+  /// The integer sum of a digit of row i before the first column of a group.
+  Val startSum(int64_t i, Val number, int64_t group, int64_t digit) {
+    Type type = k.vector(k.lanes(), k.i32());
+    Val correction =
+        digit == 0 ? activations.correction(i, number, group) : Val();
+    return correction ? correction.broadcast(type) : k.zeros(type);
   }
 
-  /// Adds a chunk of a group, from `step` on, to the integer sums.
-  Vals addChunk(Val group, Val step, ArrayRef<Val> before) {
-    return k.level().registers < 32 ? addStepByStep(group, step, before)
-                                    : addRowByRow(group, step, before);
+  /// The sums of a lower and a higher digit.
+  static Val addDigits(Val low, Val high) { return low + (high << 8); }
+
+  /// Adds a group's integer sum to what the block adds up to, in units of the
+  /// activations' scale; `before` is null for the first group.
+  Val addGroup(Val before, Val sum, int64_t i, Val number, int64_t group,
+               int64_t part) {
+    int64_t cell = group * parts + part;
+    Val value = sum.convert(k.f32());
+    value = before ? value.fma(scales[cell], before) : value * scales[cell];
+    if (!tiles.hasOffset())
+      return value;
+    return activations.sum(i, number, group)
+        .broadcast(k.floats())
+        .fma(offsets[cell], value);
   }
 
-  /// With many registers the codes of a chunk stay while row follows row.
-  Vals addRowByRow(Val group, Val step, ArrayRef<Val> before) {
-    SmallVector<IntegerDot::Codes> codes =
-        loadCodes(group, step, stepsPerChunk());
-    Vals sums(before), partials = zeroPartials();
+  Val addBlock(Val value, int64_t i, Val number, Val before) {
+    Val scale = activations.scale(i, number).broadcast(k.floats());
+    return value.fma(scale, before);
+  }
+
+  /// With many registers the codes of a block stay while row follows row.
+  Vals addRowByRow(const ColumnBlock &block, Val number, ArrayRef<Val> before) {
+    SmallVector<SmallVector<IntegerDot::Codes>> codes;
+    for (int64_t digit = 0; digit < tiles.digits(); ++digit)
+      codes.push_back(loadCodes(block, digit, k.index(0), tileColumns / 4));
+    Vals result(before);
     for (int64_t i = 0; i < count; ++i)
-      for (int64_t s = 0; s < stepsPerChunk(); ++s)
-        addStep(i, group, step + s, ArrayRef(codes).slice(s * parts, parts),
-                s % chains(), sums, partials);
-    flush(sums, partials);
-    return sums;
+      for (int64_t part = 0; part < parts; ++part) {
+        Val value;
+        for (int64_t group = 0; group < groups; ++group) {
+          Val sum = addSteps(codes[0], 0, i, number, group, part);
+          if (tiles.digits() == 2)
+            sum = addDigits(sum, addSteps(codes[1], 1, i, number, group, part));
+          value = addGroup(value, sum, i, number, group, part);
+        }
+        Val &sum = result[i * parts + part];
+        sum = addBlock(value, i, number, sum);
+      }
+    return result;
   }
 
-  /// With few registers a step's codes serve all rows at once. The loop stays a
-  /// loop: unrolled, the scheduler fills the registers with codes of many steps
-  /// and spills them.
-  Vals addStepByStep(Val group, Val step, ArrayRef<Val> before) {
-    Vals sums(before);
-    Vals carried =
-        k.rolledLoop(step, step + stepsPerChunk(), stepsPerLoad(),
-                     dot.hasPartial() ? zeroPartials() : sums,
-                     [&](Val step, ArrayRef<Val> before) {
-                       SmallVector<IntegerDot::Codes> codes =
-                           loadCodes(group, step, stepsPerLoad());
-                       Vals next(before);
-                       for (int64_t s = 0; s < stepsPerLoad(); ++s)
-                         for (int64_t i = 0; i < count; ++i)
-                           addStep(i, group, step + s,
-                                   ArrayRef(codes).slice(s * parts, parts), 0,
-                                   dot.hasPartial() ? sums : next, next);
-                       return next;
-                     });
-    if (!dot.hasPartial())
-      return carried;
-    flush(sums, carried);
-    return sums;
-  }
-
-  /// The partial sums [count][parts] before the first step.
-  Vals zeroPartials() {
-    return Vals(count * parts, dot.hasPartial() ? dot.zeroPartial() : Val());
-  }
-
-  /// Adds a step's codes of each part, times row i's activations.
-  void addStep(int64_t i, Val group, Val step,
-               ArrayRef<IntegerDot::Codes> codes, int64_t chain, Vals &sums,
-               Vals &partials) {
-    Val four = dot.broadcastActivations(activations.codes(i, group, step));
-    for (int64_t part = 0; part < parts; ++part) {
-      int64_t cell = i * parts + part;
-      dot.step(codes[part], four, sums[cell * chains() + chain],
-               partials[cell]);
+  /// The integer sum of one row and part over a group. A second sum for a
+  /// single row hides the latency of the dot product; several rows hide each
+  /// other's.
+  Val addSteps(ArrayRef<IntegerDot::Codes> codes, int64_t digit, int64_t i,
+               Val number, int64_t group, int64_t part) {
+    int64_t chains = count == 1 ? 2 : 1;
+    Vals sums(chains, k.zeros(k.vector(k.lanes(), k.i32())));
+    sums[0] = startSum(i, number, group, digit);
+    Val partial = dot.hasPartial() ? dot.zeroPartial() : Val();
+    int64_t first = group * stepsPerGroup();
+    for (int64_t s = first; s < first + stepsPerGroup(); ++s) {
+      Val four =
+          dot.broadcastActivations(activations.codes(i, number, k.index(s)));
+      Val &sum = sums[s % chains];
+      dot.step(codes[s * parts + part], four, sum, partial);
+      if ((s - first + 1) % dot.stepsPerFlush() == 0 ||
+          s + 1 == first + stepsPerGroup())
+        flush(sum, partial);
     }
+    return chains == 2 ? sums[0] + sums[1] : sums[0];
   }
 
-  void flush(Vals &sums, ArrayRef<Val> partials) {
+  void flush(Val &sum, Val &partial) {
     if (!dot.hasPartial())
       return;
-    for (int64_t cell = 0; cell < count * parts; ++cell)
-      dot.flush(sums[cell * chains()], partials[cell]);
+    dot.flush(sum, partial);
+    partial = dot.zeroPartial();
   }
 
-  Vals addGroup(Val group, ArrayRef<Val> before) {
-    Vals scales = loadScales(group);
-    Vals sums = startSums(group);
-    if (stepsPerChunk() == stepsPerGroup())
-      sums = addChunk(group, k.index(0), sums);
-    else
-      sums = k.forLoop(k.index(0), k.index(stepsPerGroup()), stepsPerChunk(),
-                       sums, [&](Val step, ArrayRef<Val> carried) {
-                         return addChunk(group, step, carried);
-                       });
-    Vals result(before);
-    for (int64_t i = 0; i < count; ++i) {
-      Val scale = activations.scale(i, group).broadcast(k.floats());
-      for (int64_t part = 0; part < parts; ++part) {
-        int64_t cell = i * parts + part;
-        Val sum = sums[cell * chains()];
-        for (int64_t chain = 1; chain < chains(); ++chain)
-          sum = sum + sums[cell * chains() + chain];
-        result[cell] =
-            sum.convert(k.f32()).fma(scales[part] * scale, result[cell]);
-      }
+  /// With few registers a step's codes serve all rows at once.
+  Vals addStepByStep(const ColumnBlock &block, Val number,
+                     ArrayRef<Val> before) {
+    Vals values(count * parts);
+    for (int64_t group = 0; group < groups; ++group) {
+      Vals sums = addGroupSteps(block, 0, number, group);
+      if (tiles.digits() == 2)
+        for (auto [low, high] :
+             llvm::zip_equal(sums, addGroupSteps(block, 1, number, group)))
+          low = addDigits(low, high);
+      for (int64_t i = 0; i < count; ++i)
+        for (int64_t part = 0; part < parts; ++part) {
+          int64_t cell = i * parts + part;
+          values[cell] =
+              addGroup(values[cell], sums[cell], i, number, group, part);
+        }
     }
-    return result;
+    for (int64_t cell = 0; cell < count * parts; ++cell)
+      values[cell] = addBlock(values[cell], cell / parts, number, before[cell]);
+    return values;
+  }
+
+  /// The integer sums [count][parts] of a digit of a group.
+  Vals addGroupSteps(const ColumnBlock &block, int64_t digit, Val number,
+                     int64_t group) {
+    Vals sums;
+    for (int64_t i = 0; i < count; ++i)
+      sums.append(parts, startSum(i, number, group, digit));
+    int64_t first = group * stepsPerGroup(), last = first + stepsPerGroup();
+    int64_t load = std::min(tiles.stepsPerLoad(), stepsPerGroup());
+    // As many steps as may pass before partial sums must be flushed.
+    int64_t chunk = load;
+    while (first + 2 * chunk <= last && 2 * chunk <= dot.stepsPerFlush())
+      chunk *= 2;
+    for (int64_t step = first; step < last; step += chunk)
+      sums = addChunk({block, digit, number, first, load}, step, chunk, sums);
+    return sums;
+  }
+
+  /// Where steps are read: a digit of a column block; its number in the row; the
+  /// group's first step; how many steps are loaded at once.
+  struct StepSource {
+    ColumnBlock block;
+    int64_t digit;
+    Val number;
+    int64_t groupFirst, load;
+  };
+
+  /// Adds steps [first, first + steps). The loop stays a loop: unrolled, the
+  /// scheduler fills the registers with codes of many steps and spills them.
+  Vals addChunk(const StepSource &source, int64_t first, int64_t steps,
+                ArrayRef<Val> before) {
+    // Partial sums live through the chunk, or through a few steps of a load.
+    bool carriesPartials =
+        dot.hasPartial() && source.load <= dot.stepsPerFlush();
+    Vals sums(before);
+    auto add = [&](Val step, ArrayRef<Val> carried) {
+      Vals next(carried);
+      if (carriesPartials)
+        addCodes(loadSteps(source, step), source.number, step, sums, next);
+      else
+        addFlushing(source, step, next);
+      return next;
+    };
+    Vals initial =
+        carriesPartials ? Vals(count * parts, dot.zeroPartial()) : sums;
+    Vals carried = steps == source.load
+                       ? add(k.index(first), initial)
+                       : k.rolledLoop(k.index(first), k.index(first + steps),
+                                      source.load, initial, add);
+    if (!carriesPartials)
+      return carried;
+    flushAll(sums, carried);
+    return sums;
+  }
+
+  void flushAll(Vals &sums, Vals &partials) {
+    for (int64_t cell = 0; cell < count * parts; ++cell)
+      flush(sums[cell], partials[cell]);
+  }
+
+  /// Adds the steps of a load and leaves no partial sums.
+  void addFlushing(const StepSource &source, Val step, Vals &sums) {
+    int64_t piece = std::min(source.load, dot.stepsPerFlush());
+    SmallVector<IntegerDot::Codes> codes = loadSteps(source, step);
+    for (int64_t s = 0; s < source.load; s += piece) {
+      Vals partials(count * parts,
+                    dot.hasPartial() ? dot.zeroPartial() : Val());
+      addCodes(ArrayRef(codes).slice(s * parts, piece * parts), source.number,
+               step + s, sums, partials);
+      if (dot.hasPartial())
+        flushAll(sums, partials);
+    }
+  }
+
+  /// The codes [load][parts] from `step` on.
+  SmallVector<IntegerDot::Codes> loadSteps(const StepSource &source, Val step) {
+    if (source.load >= tiles.stepsPerLoad())
+      return loadCodes(source.block, source.digit, step, source.load);
+    // A slice of few bits holds more steps than the group, which is all here.
+    SmallVector<IntegerDot::Codes> codes =
+        loadCodes(source.block, source.digit, k.index(0),
+                  source.groupFirst + source.load);
+    codes.erase(codes.begin(), codes.begin() + source.groupFirst * parts);
+    return codes;
+  }
+
+  /// Adds steps of all rows, the first of them `step`.
+  void addCodes(ArrayRef<IntegerDot::Codes> codes, Val number, Val step,
+                Vals &sums, Vals &partials) {
+    for (int64_t s = 0; s < int64_t(codes.size()) / parts; ++s)
+      for (int64_t i = 0; i < count; ++i) {
+        Val four =
+            dot.broadcastActivations(activations.codes(i, number, step + s));
+        for (int64_t part = 0; part < parts; ++part) {
+          int64_t cell = i * parts + part;
+          dot.step(codes[s * parts + part], four, sums[cell], partials[cell]);
+        }
+      }
   }
 };
 
@@ -301,6 +403,5 @@ Vals lq::cpu::emitIntegerProduct(LinearKernel &kernel, Val base,
 }
 
 void lq::cpu::packIntegers(LinearKernel &kernel, const RowGroup &rows) {
-  IntegerDot dot(kernel.k, kernel.spec.format.bits);
-  IntegerActivations(kernel, rows, dot).pack();
+  IntegerProduct(kernel, kernel.k.index(0), rows).packActivations();
 }

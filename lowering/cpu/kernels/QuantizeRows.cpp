@@ -15,7 +15,7 @@ class GroupQuantizer {
 public:
   GroupQuantizer(KernelBuilder &k, int64_t group, Val row, Val index)
       : k(k), group(group), row(row), index(index) {
-    lanes = std::min<int64_t>(k.lanes(), group & -group);
+    lanes = std::min<int64_t>(k.lanes(), (group / 2) & -(group / 2));
   }
 
   void emit() {
@@ -24,7 +24,9 @@ public:
     // A group of zeros has scale 0 and codes 0.
     Val inverse = (largest.like(127) / largest).where(zero < largest, zero);
     k.store(largest / largest.like(127), k.argument(2), {row, index});
-    k.store(writeCodes(inverse), k.argument(3), {row, index});
+    for (int64_t half : {0, 1})
+      k.store(writeCodes(inverse, half * group / 2), k.argument(3),
+              {row, index * 2 + half});
   }
 
 private:
@@ -43,10 +45,10 @@ private:
     return largest.reduceMax();
   }
 
-  /// Returns the sum of the codes.
-  Val writeCodes(Val inverse) {
+  /// Writes half a group from column `begin` on; returns the sum of its codes.
+  Val writeCodes(Val inverse, int64_t begin) {
     Val sum;
-    for (int64_t first = 0; first < group; first += lanes) {
+    for (int64_t first = begin; first < begin + group / 2; first += lanes) {
       Val x = loadX(first);
       Val code = k.roundEven(x * inverse.broadcast(x.type())).convert(k.i32());
       k.store(code.convert(k.i8()), k.argument(1),
@@ -70,7 +72,7 @@ func::FuncOp lq::cpu::emitQuantizeRows(ModuleOp module, StringRef name,
       MemRefType::get({spec.rows, spec.columns}, IntegerType::get(context, 8));
   Type scales = MemRefType::get({spec.rows, groups}, f32);
   Type sums =
-      MemRefType::get({spec.rows, groups}, IntegerType::get(context, 32));
+      MemRefType::get({spec.rows, 2 * groups}, IntegerType::get(context, 32));
   KernelBuilder k(module, name, level, {x}, {codes, scales, sums});
   Val rows = k.size(k.argument(0), 0);
   // Groups are independent: a single row too is divided among the threads.

@@ -47,6 +47,9 @@ Val Val::operator%(Val rhs) const {
 Val Val::operator&(Val rhs) const {
   return Val(*builder, builder->createOrFold<arith::AndIOp>(value, Value(rhs)));
 }
+Val Val::operator|(Val rhs) const {
+  return Val(*builder, builder->createOrFold<arith::OrIOp>(value, Value(rhs)));
+}
 Val Val::operator<<(Val rhs) const {
   return Val(*builder, builder->createOrFold<arith::ShLIOp>(value, Value(rhs)));
 }

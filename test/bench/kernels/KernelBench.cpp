@@ -2,14 +2,15 @@
 //
 //     LqKernelBench [--benchmark_filter=...]
 //
-// A line of a linear kernel gives GB/s of weights and GOP/s (two operations a
-// product), and each as a part of a limit that is measured in the same run,
-// right before: a loop that only reads as much memory, and one that only
-// multiplies int8. Where other work shares the machine, the parts mean more
-// than the figures.
+// A line of a linear kernel gives GB/s of weights, as the format stores them and
+// as they lie in tiles, and GOP/s (two operations a product), and each as a part
+// of a limit that is measured in the same run, right before: a loop that only
+// reads as much memory, and one that only multiplies int8. Where other work
+// shares the machine, the parts mean more than the figures.
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/lq/LqAttributes.h"
 #include "lowering/cpu/kernels/IntegerDot.h"
 #include "test/unit/kernels/Formats.h"
 #include "llvm/Support/MathExtras.h"
@@ -129,10 +130,13 @@ mlir::func::FuncOp emitPeak(mlir::ModuleOp module, const CpuLevel &level) {
   Vals sums(peakChains, k.zeros(k.vector(k.lanes(), k.i32())));
   sums = k.forLoop(k.index(0), k.index(peakSteps), 1, sums,
                    [&](Val, llvm::ArrayRef<Val> before) {
-                     Vals sums(before), partial(peakChains);
-                     for (int64_t i = 0; i < peakChains; ++i) {
-                       dot.step(codes, data, sums[i], partial[i]);
-                       dot.flush(sums[i], partial[i]);
+                     Vals sums(before);
+                     for (Val &sum : sums) {
+                       Val partial =
+                           dot.hasPartial() ? dot.zeroPartial() : Val();
+                       dot.step(codes, data, sum, partial);
+                       if (dot.hasPartial())
+                         dot.flush(sum, partial);
                      }
                      return sums;
                    });
@@ -201,23 +205,11 @@ const Shape shapes[] = {
     {"tinyllama-1.1b.up", 5632, 2048}, {"tinyllama-1.1b.down", 2048, 5632},
 };
 
-struct Format {
-  const char *name;
-  FormatDescription description;
-};
-
-const Format formats[] = {
-    {"int4g32", integers(4, 8, 32)},
-    {"int8g32", integers(8, 128, 32)},
-    {"f32", elements(Scalar::F32)},
-    {"f16", elements(Scalar::F16)},
-};
-
 void runLinear(benchmark::State &state, const Shape &shape,
-               const Format &format, const CpuLevel &level, int64_t rows,
+               FormatAttrInterface format, const CpuLevel &level, int64_t rows,
                int64_t threads) {
   Crew crew(threads);
-  const FormatDescription &f = format.description;
+  FormatDescription f = format.getDescription();
   int64_t bytes = getTileLayout(f, shape.outputs, shape.inputs).totalBytes();
   int64_t copies = rows < 8 ? std::max<int64_t>(1, coldBytes / bytes) : 1;
   HugeMemory memory(std::max(copies * bytes, coldBytes));
@@ -235,10 +227,10 @@ void runLinear(benchmark::State &state, const Shape &shape,
         return emitLinear(module, "linear", spec, level);
       },
       level, scratchBytes(spec, level));
-  Array<float> x({rows, shape.inputs}), scales({rows, shape.inputs / f.group}),
-      out({rows, shape.outputs});
+  Array<float> x({rows, shape.inputs}),
+      scales({rows, shape.inputs / tileColumns}), out({rows, shape.outputs});
   Array<int8_t> codes({rows, shape.inputs});
-  Array<int32_t> sums({rows, shape.inputs / f.group});
+  Array<int32_t> sums({rows, shape.inputs / tileColumns * 2});
   std::vector<Kernel::Call> calls;
   for (int64_t copy = 0; copy < copies; ++copy) {
     Argument weight = Argument::view(memory.data + copy * bytes, bytes);
@@ -259,9 +251,11 @@ void runLinear(benchmark::State &state, const Shape &shape,
     state.SetIterationTime(seconds);
   }
   double products = double(rows) * shape.outputs * shape.inputs;
+  double encoded = double(shape.outputs) * format.getRowBytes(shape.inputs);
   state.counters["us"] = shortest * 1e6;
-  state.counters["GB/s"] = bytes / shortest * 1e-9;
-  state.counters["of_read"] = bytes / shortest / limits.readBytes;
+  state.counters["GB/s"] = encoded / shortest * 1e-9;
+  state.counters["of_read"] = encoded / shortest / limits.readBytes;
+  state.counters["tiles_of_read"] = bytes / shortest / limits.readBytes;
   state.counters["GOP/s"] = 2 * products / shortest * 1e-9;
   state.counters["of_peak"] = 2 * products / shortest / limits.operations;
   state.counters["read"] = limits.readBytes * 1e-9;
@@ -332,25 +326,30 @@ void registerAttention(const CpuLevel &level) {
             });
 }
 
-void registerLinear(const CpuLevel &level) {
-  for (const Format &format : formats)
-    for (const Shape &shape : shapes)
+void registerLinear(FormatAttrInterface format, const CpuLevel &level) {
+  FormatDescription description = format.getDescription();
+  for (const Shape &shape : shapes)
+    if (format.checkColumns(shape.inputs).empty() &&
+        checkTiles(description, shape.inputs).empty())
       for (int64_t rows : {1, 4, 32, 512})
         for (int64_t threads : {1, 2})
-          registerBenchmark(level.name + "/" + format.name + "/" + shape.name +
-                                "/M:" + std::to_string(rows) +
-                                "/threads:" + std::to_string(threads),
-                            [=, &level](benchmark::State &state) {
-                              runLinear(state, shape, format, level, rows,
-                                        threads);
-                            });
+          registerBenchmark(
+              level.name + "/" + format.getFormatName().str() + "/" +
+                  shape.name + "/M:" + std::to_string(rows) +
+                  "/threads:" + std::to_string(threads),
+              [=, &level](benchmark::State &state) {
+                runLinear(state, shape, format, level, rows, threads);
+              });
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
+  mlir::MLIRContext context;
+  context.loadDialect<LqDialect>();
   for (const CpuLevel *level : availableLevels()) {
-    registerLinear(*level);
+    for (FormatAttrInterface format : listFormats(context))
+      registerLinear(format, *level);
     registerAttention(*level);
   }
   benchmark::Initialize(&argc, argv);

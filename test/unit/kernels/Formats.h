@@ -10,14 +10,60 @@
 namespace lq::cpu::test {
 
 inline FormatDescription integers(unsigned bits, int zero, int64_t group,
-                                  Scalar scale = Scalar::F16) {
+                                  GroupNumber scale = directNumber(Scalar::F16),
+                                  GroupNumber offset = {}) {
   FormatDescription format;
   format.level = LevelKind::Integer;
   format.bits = bits;
   format.zero = zero;
   format.group = group;
   format.scale = scale;
+  format.offset = offset;
+  if (scale.kind == GroupNumber::Kind::Product)
+    format.superGroup = 256;
   return format;
+}
+
+/// Sixteen whole levels, eight with halves, or four that are neither.
+inline FormatDescription levels(unsigned bits, int64_t group,
+                                GroupNumber scale) {
+  static const float uneven[] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                 1,    13,   25,  38,  53,  69,  89,  113};
+  static const float irregular[] = {-1, -0.3, 0.01, 1};
+  static const float halves[] = {0, 0.5, 1, 1.5, -0.5, -1, -3, 6};
+  FormatDescription format = integers(bits, 0, group, scale);
+  format.level = LevelKind::Table;
+  format.levels = bits == 4   ? llvm::ArrayRef(uneven)
+                  : bits == 3 ? llvm::ArrayRef(halves)
+                              : llvm::ArrayRef(irregular);
+  return format;
+}
+
+/// Descriptions that together have every part a format can have.
+inline std::vector<FormatDescription> variedFormats() {
+  GroupNumber f16 = directNumber(Scalar::F16);
+  auto product = [](unsigned bits, int zero = 0) {
+    return productNumber(Scalar::F16, bits, zero);
+  };
+  return {
+      integers(2, 0, 16, product(4), product(4)),
+      integers(3, 4, 16, product(6, 32)),
+      integers(4, 0, 32, product(6), product(6)),
+      integers(5, 0, 32, product(6), product(6)),
+      integers(6, 32, 16, product(8, 128)),
+      integers(5, 16, 32),
+      integers(4, 0, 32, f16, f16),
+      integers(7, 64, 32),
+      integers(2, 2, 32),
+      integers(3, 0, 128, f16, zeroPointNumber(3)),
+      integers(4, 0, 64, directNumber(Scalar::F32), zeroPointNumber(4)),
+      integers(8, 0, FormatDescription::wholeRow, f16, zeroPointNumber(8)),
+      integers(4, 8, FormatDescription::wholeRow, directNumber(Scalar::BF16)),
+      levels(4, 32, f16),
+      levels(4, 32, product(6, 32)),
+      levels(3, 32, directNumber(Scalar::E8M0)),
+      levels(2, 64, f16),
+  };
 }
 
 inline FormatDescription elements(Scalar element) {
@@ -30,6 +76,8 @@ inline FormatDescription elements(Scalar element) {
 inline float roundTo(Scalar scalar, float value) {
   if (scalar == Scalar::F16)
     return static_cast<float>(static_cast<_Float16>(value));
+  if (scalar == Scalar::E8M0)
+    return std::exp2(std::floor(std::log2(std::fabs(value) + 1e-30f)));
   if (scalar == Scalar::BF16) {
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
@@ -54,11 +102,20 @@ struct Matrix {
     for (uint8_t &code : planes.codes)
       code = static_cast<uint8_t>(
           random.integer(0, 9) ? random.integer(0, largest) : largest);
-    for (float &scale : planes.scales)
-      scale = roundTo(format.scale, random.normal() * 0.01f);
+    fill(format.scale, planes.scale, random);
+    fill(format.offset, planes.offset, random);
     for (float &value : planes.values)
       value = roundTo(format.element, random.normal());
     packTiles(format, planes, 0, {tiles.data(), size_t(tiles.count())});
+  }
+
+private:
+  static void fill(const GroupNumber &number, GroupPlane &plane,
+                   Random &random) {
+    for (float &value : plane.numbers)
+      value = roundTo(number.type, random.normal() * 0.01f);
+    for (uint8_t &integer : plane.integers)
+      integer = static_cast<uint8_t>(random.integer(0, (1 << number.bits) - 1));
   }
 };
 

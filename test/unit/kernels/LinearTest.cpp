@@ -15,9 +15,9 @@ struct Activations {
   Array<int8_t> codes;
   Array<int32_t> sums;
 
-  Activations(int64_t rows, int64_t columns, int64_t group, Random &random)
-      : x({rows, columns}), scales({rows, columns / group}),
-        codes({rows, columns}), sums({rows, columns / group}) {
+  Activations(int64_t rows, int64_t columns, Random &random)
+      : x({rows, columns}), scales({rows, columns / tileColumns}),
+        codes({rows, columns}), sums({rows, 2 * (columns / tileColumns)}) {
     for (int64_t i = 0; i < x.count(); ++i)
       x[i] = random.normal();
     for (int64_t i = 0; i < scales.count(); ++i)
@@ -27,7 +27,8 @@ struct Activations {
       codes[i] = static_cast<int8_t>(random.integer(0, 5)
                                          ? random.integer(-127, 127)
                                          : (random.integer(0, 1) ? 127 : -127));
-      sums[i / group] += codes[i];
+      if (columns % tileColumns == 0)
+        sums[i / (tileColumns / 2)] += codes[i];
     }
   }
 };
@@ -41,22 +42,51 @@ struct Reference {
   }
 };
 
-Reference multiply(const Matrix &w, const Activations &a, int64_t m, int64_t n,
+/// The level of each code as kernels take it, and that it is the format's.
+std::vector<double> kernelLevels(const FormatDescription &format) {
+  if (!format.hasCodes())
+    return {};
+  ByteLevels bytes = getByteLevels(format);
+  std::vector<double> levels;
+  double largest = 0;
+  for (int code = 0; code < 1 << format.bits; ++code) {
+    int integer = bytes.table.empty() ? code : bytes.table[code];
+    if (!bytes.low.empty())
+      integer = 256 * integer + bytes.low[code];
+    levels.push_back(double(integer - bytes.zero) * bytes.unit);
+    largest = std::max(largest, std::fabs(levels.back()));
+  }
+  for (int code = 0; code < 1 << format.bits; ++code)
+    EXPECT_NEAR(levels[code], format.levelOf(static_cast<uint8_t>(code)),
+                bytes.low.empty() ? 0 : largest * 0x1p-15);
+  return levels;
+}
+
+/// The product of a row of activations and one of a matrix: the terms of scales
+/// and offsets of each half of a column block by themselves, as kernels add
+/// them.
+Reference multiply(const Matrix &w, llvm::ArrayRef<double> levels,
+                   const Activations &a, int64_t m, int64_t n,
                    int64_t columns) {
   Reference sum;
-  int64_t group = w.format.group;
   if (!w.format.hasCodes()) {
     for (int64_t k = 0; k < columns; ++k)
       sum.add(double(w.planes.values[n * columns + k]) * a.x[m * columns + k]);
     return sum;
   }
-  for (int64_t g = 0; g < columns / group; ++g) {
-    int64_t dot = 0;
-    for (int64_t k = g * group; k < (g + 1) * group; ++k)
-      dot += (w.planes.codes[n * columns + k] - w.format.zero) *
-             a.codes[m * columns + k];
-    sum.add(double(dot) * w.planes.scales[n * columns / group + g] *
-            a.scales[m * columns / group + g]);
+  constexpr int64_t half = tileColumns / 2;
+  for (int64_t first = 0; first < columns; first += half) {
+    double dot = 0;
+    int64_t total = 0;
+    for (int64_t k = first; k < first + half; ++k) {
+      dot += levels[w.planes.codes[n * columns + k]] * a.codes[m * columns + k];
+      total += a.codes[m * columns + k];
+    }
+    int64_t group = first / w.format.groupColumns(columns);
+    double scale = a.scales[(m * columns + first) / tileColumns];
+    sum.add(dot * scaleAt(w.format, w.planes, n, group) * scale);
+    if (w.format.offset.exists())
+      sum.add(double(total) * offsetAt(w.format, w.planes, n, group) * scale);
   }
   return sum;
 }
@@ -74,7 +104,7 @@ protected:
   /// Runs a kernel made for `rows` (or any number) on M rows and compares.
   void check(Kernel &kernel, const Case &c, const Matrix &w, int64_t rows,
              int64_t threads) {
-    Activations a(rows, c.inputs, c.format.group, random);
+    Activations a(rows, c.inputs, random);
     Array<float> bias({c.outputs}), residual({rows, c.outputs});
     Array<float> out({rows, c.outputs});
     for (int64_t i = 0; i < bias.count(); ++i)
@@ -95,12 +125,12 @@ protected:
 
     // Every rounding of a sum of n terms is below half a unit in the last place
     // of the sum of their magnitudes.
-    double terms =
-        double(c.inputs) / (c.format.hasCodes() ? c.format.group : 1);
+    std::vector<double> levels = kernelLevels(w.format);
+    double terms = double(c.inputs) / (c.format.hasCodes() ? 4 : 1);
     double bound = (terms + 6) * 0x1p-24;
     for (int64_t m = 0; m < rows; ++m)
       for (int64_t n = 0; n < c.outputs; ++n) {
-        Reference expected = multiply(w, a, m, n, c.inputs);
+        Reference expected = multiply(w, levels, a, m, n, c.inputs);
         if (c.bias)
           expected.add(bias[n]);
         if (c.residual)
@@ -145,9 +175,10 @@ TEST_F(LinearTest, EveryFormat) {
   for (FormatAttrInterface format : listFormats(context)) {
     SCOPED_TRACE(format.getFormatName().str());
     FormatDescription description = format.getDescription();
-    ASSERT_TRUE(canTile(description));
-    checkLevels({description, 40, 3 * std::max<int64_t>(description.group, 32),
-                 false, false});
+    int64_t columns =
+        3 * std::max({description.group, description.superGroup, tileColumns});
+    ASSERT_EQ(checkTiles(description, columns), "");
+    checkLevels({description, 40, columns, false, false});
   }
 }
 
@@ -161,12 +192,11 @@ TEST_F(LinearTest, EightBits) {
   checkLevels({integers(8, 128, 32), 37, 160, true, true});
 }
 
-TEST_F(LinearTest, OtherGroupsZerosAndScales) {
-  checkLevels({integers(4, 7, 64, Scalar::F32), 20, 128, false, false});
-  checkLevels({integers(4, 0, 16, Scalar::BF16), 20, 48, false, false});
-  checkLevels({integers(8, 0, 128), 20, 256, false, false});
-  checkLevels({integers(8, 131, 40), 20, 80, true, false});
-  checkLevels({integers(4, 15, 24), 33, 72, false, true});
+TEST_F(LinearTest, EveryPartOfADescription) {
+  for (const FormatDescription &format : variedFormats()) {
+    SCOPED_TRACE(format.bits);
+    checkLevels({format, 20, format.superGroup ? 768 : 160, true, true});
+  }
 }
 
 TEST_F(LinearTest, Elements) {

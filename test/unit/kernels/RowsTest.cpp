@@ -48,7 +48,7 @@ TEST_F(RowsTest, QuantizeRows) {
         x[group + 3] = -100;
         Array<int8_t> codes({rows, columns});
         Array<float> scales({rows, 3});
-        Array<int32_t> sums({rows, 3});
+        Array<int32_t> sums({rows, 6});
         (*kernel)({x, codes, scales, sums}, 2);
         for (int64_t g = 0; g < 3 * rows; ++g) {
           float largest = 0;
@@ -63,7 +63,11 @@ TEST_F(RowsTest, QuantizeRows) {
                       scales[g] * (0.5 + 1e-5));
             sum += codes[i];
           }
-          EXPECT_EQ(sums[g], sum);
+          EXPECT_EQ(sums[2 * g] + sums[2 * g + 1], sum);
+          int32_t half = 0;
+          for (int64_t i = g * group; i < g * group + group / 2; ++i)
+            half += codes[i];
+          EXPECT_EQ(sums[2 * g], half);
         }
       }
 }
@@ -138,11 +142,13 @@ TEST_F(RowsTest, Rope) {
 }
 
 TEST_F(RowsTest, Embedding) {
-  int64_t vocabulary = 37, columns = 96;
+  int64_t vocabulary = 37, columns = 768;
+  std::vector<FormatDescription> formats = variedFormats();
+  formats.insert(formats.end(), {integers(4, 8, 32), integers(8, 128, 32),
+                                 elements(Scalar::F32), elements(Scalar::F16),
+                                 elements(Scalar::BF16)});
   for (const CpuLevel *level : availableLevels())
-    for (const FormatDescription &format :
-         {integers(4, 8, 32), integers(8, 128, 32), elements(Scalar::F32),
-          elements(Scalar::F16), elements(Scalar::BF16)}) {
+    for (const FormatDescription &format : formats) {
       Matrix table(format, vocabulary, columns, random);
       std::vector<float> expected(vocabulary * columns);
       dequantize(format, table.planes, expected);
@@ -157,8 +163,21 @@ TEST_F(RowsTest, Embedding) {
       std::copy(given.begin(), given.end(), ids.data());
       Array<float> out({ids.count(), columns});
       (*kernel)({ids, table.tiles, out}, 2);
-      for (int64_t i = 0; i < out.count(); ++i)
-        ASSERT_EQ(out[i], expected[read[i / columns] * columns + i % columns]);
+      for (int64_t i = 0; i < out.count(); ++i) {
+        int64_t row = read[i / columns], column = i % columns;
+        float weight = expected[row * columns + column];
+        // A scale times a level, and an offset, are rounded each.
+        float terms = 0;
+        if (format.hasCodes()) {
+          int64_t group = column / format.groupColumns(columns);
+          float offset = offsetAt(format, table.planes, row, group);
+          terms = std::fabs(weight - offset) + std::fabs(offset);
+          if (!getByteLevels(format).low.empty())
+            terms +=
+                0x1p7f * std::fabs(scaleAt(format, table.planes, row, group));
+        }
+        ASSERT_NEAR(out[i], weight, 0x1p-22 * terms);
+      }
     }
 }
 
