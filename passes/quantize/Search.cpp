@@ -73,7 +73,8 @@ public:
   int offsetInteger(int64_t g) const {
     return static_cast<int>(laneOf(g).held.offsetInteger[g % 4]);
   }
-  void writeCodes(int64_t g, llvm::MutableArrayRef<uint8_t> codes) const;
+  /// The codes of `count` columns in groups of `size`.
+  void writeCodes(uint8_t *codes, int64_t size, int64_t count) const;
 
 private:
   const FormatDescription &format;
@@ -242,9 +243,9 @@ void NumberSearch<Levels>::fitFromLargest(Batch &batch, Lanes &gain) const {
   for (float end : {sorted.lowest(), sorted.highest()}) {
     if (end == 0)
       continue;
-    // Steps of a tenth of a level, or of a hundredth of the range.
-    float width = std::max(0.1f, std::fabs(end) * 0.01f);
-    for (int step = -9; step <= 9; ++step) {
+    // Up to nearly a level, or a tenth of the range.
+    float width = std::max(0.15f, std::fabs(end) * 0.015f);
+    for (int step = -6; step <= 6; ++step) {
       Lanes inverse = splat(end + static_cast<float>(step) * width) * extreme;
       if (scalesArePositive())
         inverse = max(inverse, -inverse);
@@ -502,17 +503,19 @@ void NumberSearch<Levels>::run(llvm::ArrayRef<float> weights,
 }
 
 template <typename Levels>
-void NumberSearch<Levels>::writeCodes(
-    int64_t g, llvm::MutableArrayRef<uint8_t> codes) const {
-  const Batch &batch = laneOf(g);
-  Lanes inverse = invert(batch.held.fit.scale);
-  Lanes shift = -batch.held.fit.offset * inverse;
-  for (size_t k = 0; k < codes.size(); ++k) {
-    float level =
-        levels.nearest(batch.groups.weight(static_cast<int64_t>(k)) * inverse +
-                       shift)[g % laneCount];
-    auto found = llvm::lower_bound(sorted.levels, level);
-    codes[k] = sorted.codes[found - sorted.levels.begin()];
+void NumberSearch<Levels>::writeCodes(uint8_t *codes, int64_t size,
+                                      int64_t count) const {
+  for (size_t b = 0; b < batches.size(); ++b) {
+    const Batch &batch = batches[b];
+    Lanes inverse = invert(batch.held.fit.scale);
+    Lanes shift = -batch.held.fit.offset * inverse;
+    int64_t first = static_cast<int64_t>(b) * laneCount * size;
+    for (int64_t k = 0; k < size; ++k) {
+      Mask index = levels.indexOf(batch.groups.weight(k) * inverse + shift);
+      for (int64_t i = 0; i < laneCount; ++i)
+        if (int64_t at = first + i * size + k; at < count)
+          codes[at] = sorted.codes[index[i]];
+    }
   }
 }
 
@@ -581,12 +584,9 @@ static void searchRows(const FormatDescription &format,
               search.offsetInteger(g) + format.offset.zero);
         else if (format.offset.exists())
           planes.offset.numbers[at] = search.offsetNumber(g);
-        int64_t begin = first + g * size;
-        search.writeCodes(g,
-                          llvm::MutableArrayRef<uint8_t>(planes.codes)
-                              .slice(row * planes.columns + begin,
-                                     std::min(size, planes.columns - begin)));
       }
+      search.writeCodes(&planes.codes[row * planes.columns + first], size,
+                        count);
     }
 }
 

@@ -41,6 +41,10 @@ struct IntegerLevels {
   Lanes nearest(Lanes x) const {
     return roundLanes(min(max(x, lowest), highest));
   }
+  /// Of the nearest level in rising order.
+  Mask indexOf(Lanes x) const {
+    return __builtin_convertvector(nearest(x) - lowest, Mask);
+  }
 };
 
 /// Levels of a table.
@@ -57,6 +61,12 @@ struct TableLevels {
     for (size_t i = 0; i < bounds.size(); ++i)
       level = select(x > bounds[i], levels[i + 1], level);
     return level;
+  }
+  Mask indexOf(Lanes x) const {
+    Mask index = {};
+    for (const Lanes &bound : bounds)
+      index -= x > bound; // a lane that holds is -1
+    return index;
   }
 };
 
