@@ -11,6 +11,7 @@
 #include "passes/quantize/WeightUses.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSet.h"
 #include <map>
 
@@ -397,10 +398,29 @@ LogicalResult Importer::place(ModuleOp module) {
   return success();
 }
 
+/// Lets the uses of a job read `weight`.
+static void readInstead(Job &job, WeightOp weight) {
+  OpBuilder builder(weight.getContext());
+  llvm::DenseMap<Operation *, Value> gets;
+  for (OpOperand *use : job.uses) {
+    Operation *old = use->get().getDefiningOp();
+    Value &get = gets[old];
+    if (!get) {
+      builder.setInsertionPoint(old);
+      get = GetOp::create(builder, old->getLoc(), job.address.type,
+                          weight.getSymName());
+    }
+    use->set(get);
+    if (old->use_empty())
+      old->erase();
+  }
+}
+
 /// Makes the new weights and lets the uses read them.
 void Importer::apply(ModuleOp module) {
   SymbolTable symbols(module);
   OpBuilder builder(module.getContext());
+  llvm::SetVector<Operation *> replaced;
   bool readsFolder = false;
   for (Job &job : found) {
     readsFolder |= job.isInPlace();
@@ -412,22 +432,12 @@ void Importer::apply(ModuleOp module) {
     if (job.takesName)
       symbols.remove(job.weight);
     symbols.insert(weight);
-    llvm::DenseMap<Operation *, Value> gets;
-    for (OpOperand *use : job.uses) {
-      Operation *old = use->get().getDefiningOp();
-      Value &get = gets[old];
-      if (!get) {
-        builder.setInsertionPoint(old);
-        get = GetOp::create(builder, old->getLoc(), job.address.type,
-                            weight.getSymName());
-      }
-      use->set(get);
-      if (old->use_empty())
-        old->erase();
-    }
-    if (job.takesName)
-      job.weight.erase();
+    readInstead(job, weight);
+    if (job.isComplete)
+      replaced.insert(job.weight);
   }
+  for (Operation *weight : replaced)
+    weight->erase();
   if (readsFolder)
     allowWeightFolder(module, checkpoint->folder());
 }
