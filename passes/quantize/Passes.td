@@ -10,9 +10,14 @@ def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
   let description = [{
     Weights are what a language model's memory traffic consists of; a format of
     8 or 4 bits makes it smaller by that much. Round-to-nearest needs no
-    calibration text: each group's scale follows from its values alone, by the
+    calibration text: each group's numbers follow from its values alone, by the
     rule of the format, so that the bytes are those of the format's reference
-    quantizer.
+    quantizer; where the format's rule is a search, numbers and codes are those
+    of least squared error that it finds.
+
+    The format may be a mix (`q4_k_m`), which gives more bits to what suffers
+    most: by what the weight does, which is found from the operations around it,
+    and by its layer.
 
     Encodes every `lq.weight` that an `lq.linear` multiplies by or an
     `lq.embedding` looks up. Weights that are encoded already, and other uses of
@@ -29,7 +34,7 @@ def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"format", "format", "std::string", /*default=*/"",
-           "Name of the format to encode weights as (required)">,
+           "Name of the format to encode weights as, or of a mix of formats (required)">,
     Option<"archive", "archive", "std::string", /*default=*/"",
            "File that the encoded weights are appended to">,
     ListOption<"include", "include", "std::string",

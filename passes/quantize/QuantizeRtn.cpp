@@ -1,11 +1,12 @@
 //===- QuantizeRtn.cpp - encode weights by rounding to nearest ------------===//
 
 #include "dialects/common/ModuleWeights.h"
+#include "passes/quantize/FormatChoice.h"
 #include "passes/quantize/Passes.h"
 #include "passes/quantize/RoundToNearest.h"
 #include "passes/quantize/RowBlocks.h"
+#include "passes/quantize/WeightPlaces.h"
 #include "passes/quantize/WeightSource.h"
-#include "passes/quantize/WeightUses.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -181,7 +182,7 @@ private:
   };
 
   LogicalResult run(ModuleOp module);
-  FailureOr<FormatAttrInterface> findFormat(ModuleOp module);
+  FailureOr<FormatChoice> findChoice(ModuleOp module);
   FailureOr<std::vector<Job>> chooseWeights(ModuleOp module);
   LogicalResult encode(Job &job, WeightFiles &files, WeightArchive &archive,
                        StringRef address, Progress &progress);
@@ -193,17 +194,16 @@ private:
 
 } // namespace
 
-FailureOr<FormatAttrInterface> QuantizeRtnPass::findFormat(ModuleOp module) {
-  if (FormatAttrInterface found = lookupFormat(getContext(), format))
-    return found;
+FailureOr<FormatChoice> QuantizeRtnPass::findChoice(ModuleOp module) {
+  if (std::optional<FormatChoice> found =
+          FormatChoice::find(getContext(), format))
+    return *found;
   auto error = emitError(module.getLoc())
                << "option format: "
                << (format.empty() ? "it is required"
                                   : "unknown format \"" + format + "\"")
                << ", choose one of ";
-  llvm::interleaveComma(
-      listFormats(getContext()), error,
-      [&](FormatAttrInterface each) { error << each.getFormatName(); });
+  llvm::interleaveComma(FormatChoice::names(getContext()), error);
   return error;
 }
 
@@ -211,12 +211,13 @@ FailureOr<FormatAttrInterface> QuantizeRtnPass::findFormat(ModuleOp module) {
 /// have columns for the format or a fallback.
 FailureOr<std::vector<QuantizeRtnPass::Job>>
 QuantizeRtnPass::chooseWeights(ModuleOp module) {
-  FailureOr<FormatAttrInterface> wanted = findFormat(module);
+  FailureOr<FormatChoice> choice = findChoice(module);
   Patterns included, excluded;
-  if (failed(wanted) || failed(included.parse(module, "include", include)) ||
+  if (failed(choice) || failed(included.parse(module, "include", include)) ||
       failed(excluded.parse(module, "exclude", exclude)))
     return failure();
   std::vector<Job> jobs;
+  WeightPlaces places(module);
   for (WeightUses &uses : collectWeightUses(module)) {
     WeightOp weight = uses.weight;
     if (uses.matrixUses.empty() ||
@@ -226,15 +227,17 @@ QuantizeRtnPass::chooseWeights(ModuleOp module) {
         excluded.match(weight.getSymName()))
       continue;
     int64_t columns = weight.getTensorType().getDimSize(1);
-    FormatAttrInterface fitting = fitFormat(*wanted, columns);
-    if (fitting != *wanted) {
+    FormatAttrInterface wanted = choice->formatOf(places.placeOf(uses));
+    FormatAttrInterface fitting = fitFormat(wanted, columns);
+    if (fitting != wanted) {
       ++fallbackWeights;
       emitRemark(weight.getLoc())
           << "weight @" << weight.getSymName() << " with " << columns
           << " columns "
           << (fitting ? "is encoded as " + fitting.getFormatName().str()
                       : "stays dense")
-          << ", not " << format << ": " << wanted->checkColumns(columns);
+          << ", not " << wanted.getFormatName() << ": "
+          << wanted.checkColumns(columns);
     }
     if (fitting)
       jobs.push_back({std::move(uses), fitting, {}, false});

@@ -2,9 +2,11 @@
 
 #include "dialects/lq/LqOps.h"
 #include "lowering/cpu/Pipeline.h"
+#include "passes/quantize/FormatChoice.h"
 #include "tools/lq-compile/Compiler.h"
 #include "tools/lq-compile/WorkFolder.h"
 #include "tools/lq-opt/RegisterAll.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -24,8 +26,8 @@ static cl::opt<std::string>
            cl::value_desc("file"), cl::init("model.lq"), cl::cat(category));
 static cl::opt<std::string>
     quantize("quantize",
-             cl::desc("Weight format; 'help' lists them (default: as in "
-                      "the model)"),
+             cl::desc("Weight format or mix of formats; 'help' lists them "
+                      "(default: as in the model)"),
              cl::value_desc("format"), cl::cat(category));
 static cl::opt<std::string> weights(
     "weights",
@@ -130,8 +132,8 @@ static llvm::SmallVector<const cpu::CpuLevel *> chooseLevels() {
 }
 
 static int listFormatNames(mlir::MLIRContext &context) {
-  for (FormatAttrInterface format : listFormats(context))
-    llvm::outs() << format.getFormatName() << "\n";
+  for (const std::string &name : FormatChoice::names(context))
+    llvm::outs() << name << "\n";
   return 0;
 }
 
@@ -166,13 +168,9 @@ int main(int argc, char **argv) {
   options.levels = chooseLevels();
   if (options.levels.empty())
     return 1;
-  if (!options.format.empty() && !lookupFormat(context, options.format)) {
-    std::string known;
-    for (FormatAttrInterface format : listFormats(context))
-      known += " " + format.getFormatName().str();
-    return fail("unknown format '" + options.format + "'; expected one of" +
-                known);
-  }
+  if (!options.format.empty() && !FormatChoice::find(context, options.format))
+    return fail("unknown format '" + options.format + "'; expected one of " +
+                llvm::join(FormatChoice::names(context), " "));
   if (printPipeline) {
     mlir::PassManager passes(&context);
     Compiler::buildPipeline(passes, options, ".");

@@ -1,6 +1,6 @@
 // RUN: lq-opt %s -split-input-file -verify-diagnostics
 
-// expected-error@+1 {{unknown GGUF format 'q9_9', expected one of q8_0, q4_0}}
+// expected-error@+1 {{unknown GGUF format 'q9_9', expected one of q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs, mxfp4}}
 func.func private @format() -> tensor<32x32xf32, #lq.gguf<q9_9>>
 
 // -----
@@ -15,8 +15,13 @@ func.func private @bare() -> tensor<32x32xf32, #lq.gguf>
 
 // -----
 
-// expected-error@+1 {{cannot encode 33 columns as q4_0: columns must be a multiple of the group 32}}
+// expected-error@+1 {{cannot encode 33 columns as q4_0: columns must be a multiple of the block of 32}}
 func.func private @columns() -> tensor<32x33xf32, #lq.gguf<q4_0>>
+
+// -----
+
+// expected-error@+1 {{cannot encode 384 columns as q4_k: columns must be a multiple of the block of 256}}
+func.func private @not_whole_super_blocks() -> tensor<32x384xf32, #lq.gguf<q4_k>>
 
 // -----
 
@@ -35,7 +40,7 @@ func.func private @integers() -> tensor<32x32xi32, #lq.gguf<q8_0>>
 
 // -----
 
-// expected-error@+1 {{cannot encode 40 columns as q8_0: columns must be a multiple of the group 32}}
+// expected-error@+1 {{cannot encode 40 columns as q8_0: columns must be a multiple of the block of 32}}
 func.func private @tiled() -> tensor<32x40xf32, #lq.tiled<#lq.gguf<q8_0>>>
 
 // -----
@@ -45,7 +50,7 @@ func.func private @not_a_format() -> tensor<32x32xf32, #lq.tiled<#lq.cached>>
 
 // -----
 
-// expected-error@+1 {{expected a positive group, got 0}}
+// expected-error@+1 {{expected a positive, even group, got 0}}
 func.func private @group() -> tensor<1x32xf32, #lq.int8_rows<group = 0>>
 
 // -----
