@@ -2,6 +2,7 @@
 
 #include "passes/raise/Weights.h"
 #include "dialects/onnx/OnnxDialect.h"
+#include "passes/raise/Quantized.h"
 #include "passes/raise/eval/Evaluator.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -15,17 +16,6 @@ struct Stored {
   onnx::InitializerOp initializer;
   bool transposed = false;
 };
-
-onnx::InitializerOp initializerOf(Value value) {
-  FlatSymbolRefAttr symbol;
-  if (auto get = value.getDefiningOp<onnx::GetOp>())
-    symbol = get.getInitializerAttr();
-  else if (onnx::NodeOp node = Graph::node(value, "Constant"))
-    symbol = node.getNodeAttr<FlatSymbolRefAttr>("value");
-  return symbol ? SymbolTable::lookupNearestSymbolFrom<onnx::InitializerOp>(
-                      value.getDefiningOp(), symbol)
-                : onnx::InitializerOp();
-}
 
 std::optional<Stored> findStored(const Graph &graph, Value constant) {
   Stored stored;
@@ -41,7 +31,7 @@ std::optional<Stored> findStored(const Graph &graph, Value constant) {
     stored.transposed = !stored.transposed;
     constant = node.getInputs()[0];
   }
-  stored.initializer = initializerOf(constant);
+  stored.initializer = Weights::initializerOf(constant);
   if (!stored.initializer || !stored.initializer.getFile())
     return std::nullopt;
   Type element = stored.initializer.getTensorType().getElementType();
@@ -96,6 +86,17 @@ Weights::Weights(ModuleOp module, const Graph &graph, WeightFiles &files,
     : module(module), graph(graph), files(files),
       archivePath(std::move(archivePath)), symbols(module) {}
 
+onnx::InitializerOp Weights::initializerOf(Value value) {
+  FlatSymbolRefAttr symbol;
+  if (auto get = value.getDefiningOp<onnx::GetOp>())
+    symbol = get.getInitializerAttr();
+  else if (onnx::NodeOp node = Graph::node(value, "Constant"))
+    symbol = node.getNodeAttr<FlatSymbolRefAttr>("value");
+  return symbol ? SymbolTable::lookupNearestSymbolFrom<onnx::InitializerOp>(
+                      value.getDefiningOp(), symbol)
+                : onnx::InitializerOp();
+}
+
 std::string Weights::nameOf(Value constant, StringRef role) const {
   if (auto stored = findStored(graph, constant))
     if (!isMadeUp(stored->initializer.getSymName()))
@@ -143,6 +144,8 @@ WeightOp Weights::matrix(Location location, Value constant, bool transposed) {
       graph.shapes().staticShapeOf(constant);
   if (transposed)
     std::swap((*shape)[0], (*shape)[1]);
+  if (auto codes = findDequantized(graph, constant, transposed))
+    return weight = quantized(location, *codes);
   std::optional<Stored> stored = findStored(graph, constant);
   if (!stored)
     return weight = addMatrix(location, constant, *shape, transposed);

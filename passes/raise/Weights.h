@@ -11,6 +11,8 @@
 
 namespace lq::raise {
 
+struct QuantizedMatrix;
+
 /// Creates the symbols of the raised model. A matrix that lies in a file is
 /// addressed where it lies, transposed or not; a constant that the graph
 /// computes is evaluated and added to an archive. A matrix that equals an
@@ -28,6 +30,8 @@ public:
   /// The matrix `constant` [N, K], or [K, N] if it is to be transposed.
   WeightOp matrix(mlir::Location location, mlir::Value constant,
                   bool transposed);
+  /// A matrix that the graph holds quantized, with the same codes.
+  WeightOp quantized(mlir::Location location, const QuantizedMatrix &matrix);
   /// `size` numbers as f32; a single number is repeated.
   WeightOp vector(mlir::Location location, mlir::Value constant, int64_t size);
   /// A constant of any shape as it is.
@@ -38,6 +42,9 @@ public:
   CacheOp addCache(mlir::Location location, llvm::StringRef name,
                    CacheRole role, int64_t heads, int64_t size,
                    mlir::FloatType elementType);
+
+  /// The initializer that `value` gets, or null.
+  static onnx::InitializerOp initializerOf(mlir::Value value);
 
   /// Remembers a table, so that equal matrices are tied to it.
   void noteTable(WeightOp table);

@@ -4,7 +4,7 @@ Substitutions: %python runs the interpreter LQ_PYTHON of the build (it has numpy
 and onnx), %shared is the folder LQ_SHARED with models that are not in the
 repository, or the empty string.
 
-Features: onnx, gguf (the interpreter has the package), sanitizers.
+Features: onnx, onnxruntime, gguf (the interpreter has the package), sanitizers.
 """
 
 import os
@@ -43,6 +43,6 @@ def has_package(name):
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
-for package in ("onnx", "gguf"):
+for package in ("onnx", "onnxruntime", "gguf"):
     if has_package(package):
         config.available_features.add(package)

@@ -141,6 +141,10 @@ Value Emitter::matrix(Value constant, bool transposed) {
   return getWeight(weights.matrix(location, constant, transposed));
 }
 
+Value Emitter::quantized(const QuantizedMatrix &matrix) {
+  return getWeight(weights.quantized(location, matrix));
+}
+
 Value Emitter::table(Value constant) {
   WeightOp weight = weights.matrix(location, constant, /*transposed=*/false);
   if (weight)

@@ -50,6 +50,8 @@ public:
 
   /// The matrix [N, K] that `constant` is, or is the transpose of.
   mlir::Value matrix(mlir::Value constant, bool transposed);
+  /// A matrix that the graph holds quantized.
+  mlir::Value quantized(const QuantizedMatrix &matrix);
   /// The rows of `constant`, which other matrices may be tied to.
   mlir::Value table(mlir::Value constant);
   /// `size` numbers as f32; a single number is repeated.

@@ -20,6 +20,8 @@ static llvm::DenseSet<Value> sidesOf(const Roles &roles) {
 
 /// Whether a node multiplies data by a constant, or selects rows of one.
 static bool usesWeight(const Graph &graph, onnx::NodeOp node) {
+  if (node.is("com.microsoft", "MatMulNBits"))
+    return graph.isData(node->getResult(0));
   bool product = node.is("MatMul") || node.is("Gemm") || node.is("Gather");
   return product && graph.isData(node->getResult(0)) &&
          llvm::any_of(node.getInputs(), [&](Value input) {

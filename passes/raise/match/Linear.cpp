@@ -1,5 +1,6 @@
 //===- Linear.cpp - Products with constant matrices -----------------------===//
 
+#include "passes/raise/Quantized.h"
 #include "passes/raise/match/Match.h"
 
 using namespace mlir;
@@ -12,6 +13,8 @@ struct LinearMatch {
   /// The constant is [K, N], as the second operand of a MatMul.
   bool transposed = false;
   int64_t outputs = 0;
+  /// The weight is that of a MatMulNBits.
+  std::optional<QuantizedMatrix> quantized = {};
 };
 
 /// The fixed dimensions of a constant matrix of floats, or nothing.
@@ -83,7 +86,21 @@ std::optional<LinearMatch> findFlattened(const Graph &graph, Value root) {
   return match;
 }
 
+std::optional<LinearMatch> findNBits(const Graph &graph, Value root) {
+  onnx::NodeOp node = Graph::node(root);
+  auto matrix = node ? findMatMulNBits(graph, node) : std::nullopt;
+  if (!matrix || !graph.isData(node.getInputs()[0]) ||
+      graph.lastDimension(node.getInputs()[0]) != matrix->columns)
+    return std::nullopt;
+  LinearMatch match{node.getInputs()[0], {}, Graph::input(node, 5), root};
+  match.outputs = matrix->rows;
+  match.quantized = std::move(matrix);
+  return match;
+}
+
 std::optional<LinearMatch> findProduct(const Graph &graph, Value root) {
+  if (auto match = findNBits(graph, root))
+    return match;
   if (auto match = findMatMul(graph, root))
     return match;
   if (auto match = findGemm(graph, root))
@@ -116,7 +133,9 @@ std::optional<LinearMatch> findBiased(const Graph &graph, onnx::NodeOp root) {
 
 LogicalResult emitLinear(Emitter &emitter, const LinearMatch &match) {
   Value x = emitter.get(match.x);
-  Value weight = emitter.matrix(match.weight, match.transposed);
+  Value weight = match.quantized
+                     ? emitter.quantized(*match.quantized)
+                     : emitter.matrix(match.weight, match.transposed);
   if (!x || !weight)
     return failure();
   Value bias;
