@@ -36,4 +36,23 @@ def ImportWeights : Pass<"lq-import-weights", "::mlir::ModuleOp"> {
   ];
 }
 
+def ExportGguf : Pass<"lq-export-gguf", "::mlir::ModuleOp"> {
+  let summary = "write the model as a GGUF file that llama.cpp runs";
+  let description = [{
+    A model quantized here can be run by other software too. Writes the weights
+    of a raised module in the formats that they have, which must be GGUF's, with
+    the metadata and the tokenizer of the model's folder. Rows of queries and keys
+    are put into the order that ggml's rotary embeddings want.
+
+    Assumes a module before packing, of an architecture that llama.cpp knows
+    (llama, mistral, qwen2, qwen3) with a byte-level tokenizer. Leaves the module as
+    it is; after an error there is no file.
+  }];
+  let options = [
+    Option<"to", "to", "std::string", /*default=*/"", "The file to write (required)">,
+    Option<"model", "model", "std::string", /*default=*/"",
+           "Folder with config.json and tokenizer.json (required)">,
+  ];
+}
+
 #endif // LQ_PASSES_CHECKPOINT_PASSES_TD

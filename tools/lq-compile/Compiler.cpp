@@ -123,6 +123,12 @@ void Compiler::buildPipeline(OpPassManager &passes,
     passes.addPass(createQuantizeRtn(
         quantize, options.quiet ? ProgressCallback() : printProgress()));
   }
+  if (!options.ggufFile.empty()) {
+    ExportGgufOptions gguf;
+    gguf.to = options.ggufFile;
+    gguf.model = modelFolder(options.input);
+    passes.addPass(createExportGguf(gguf));
+  }
   CacheTypeOptions cache;
   cache.type = options.cacheType;
   passes.addPass(createCacheType(cache));

@@ -25,6 +25,8 @@ struct CompileOptions {
   std::string weights, weightMap;
   /// Name of a weight format; empty: as the model has them.
   std::string format;
+  /// A GGUF file to write the quantized model to as well; empty: none.
+  std::string ggufFile;
   /// Element type of caches: "f16", "f32", or "auto": f16 where weights are
   /// quantized to codes.
   std::string cacheType = "auto";

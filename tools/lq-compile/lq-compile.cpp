@@ -40,6 +40,10 @@ static cl::opt<std::string> weightMap(
     cl::desc("JSON pairs [\"regular expression over weight names\", \"name in "
              "the checkpoint\"], for names that are not found"),
     cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> ggufFile(
+    "export-gguf",
+    cl::desc("Write the quantized model to this GGUF file too, for llama.cpp"),
+    cl::value_desc("file"), cl::cat(category));
 static cl::list<std::string>
     targets("target",
             cl::desc("What to generate code for: 'host', 'x86-64' (every "
@@ -159,6 +163,7 @@ int main(int argc, char **argv) {
   options.format = quantize;
   options.weights = weights;
   options.weightMap = weightMap;
+  options.ggufFile = ggufFile;
   options.cacheType = cacheType;
   options.context = contextLength;
   options.maxSequence = maxSequence;

@@ -1,0 +1,251 @@
+//===- GgufMetadata.cpp - what a GGUF file says of its model --------------===//
+//
+// The keys are those of gguf-py's constants.py; which of them a model has is as
+// in llama.cpp's convert_hf_to_gguf.py.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/checkpoint/GgufMetadata.h"
+
+#include "dialects/common/WeightFile.h"
+#include "runtime/tokenizer/TokenizerModel.h"
+#include <cmath>
+#include <numbers>
+
+using namespace lq;
+using namespace lq::checkpoint;
+using llvm::StringRef;
+using llvm::Twine;
+namespace json = llvm::json;
+
+static llvm::Error fail(const Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+namespace {
+
+/// A model type of Hugging Face's library, and what ggml calls it.
+struct ModelType {
+  StringRef type, architecture;
+  bool interleaved;
+};
+
+constexpr ModelType modelTypes[] = {{"llama", "llama", true},
+                                    {"mistral", "llama", true},
+                                    {"qwen2", "qwen2", false},
+                                    {"qwen3", "qwen3", false}};
+
+/// Reads numbers of config.json; the first that is missing is kept.
+class ConfigReader {
+public:
+  ConfigReader(const json::Object &config, StringRef where)
+      : config(config), where(where) {}
+
+  int64_t integer(StringRef name) {
+    if (std::optional<int64_t> value = config.getInteger(name); value)
+      return *value;
+    missing = missing.empty() ? name.str() : missing;
+    return 1;
+  }
+  int64_t integer(StringRef name, int64_t absent) const {
+    return config.getInteger(name).value_or(absent);
+  }
+  double number(StringRef name) {
+    if (std::optional<double> value = config.getNumber(name); value)
+      return *value;
+    missing = missing.empty() ? name.str() : missing;
+    return 1;
+  }
+  /// Where rotary embeddings are described: fields of their own, or an object.
+  const json::Object *rope() const {
+    if (const json::Object *object = config.getObject("rope_parameters"))
+      return object;
+    return config.getObject("rope_scaling");
+  }
+  double ropeBase() const {
+    if (auto base = config.getNumber("rope_theta"))
+      return *base;
+    const json::Object *object = rope();
+    return (object ? object->getNumber("rope_theta") : std::nullopt)
+        .value_or(10000.0);
+  }
+  llvm::Error takeError() const {
+    return missing.empty()
+               ? llvm::Error::success()
+               : fail(quoted(where) + " has no number " + quoted(missing));
+  }
+
+private:
+  const json::Object &config;
+  StringRef where;
+  std::string missing;
+};
+
+} // namespace
+
+/// Llama 3.1's rule: low frequencies are divided by `factor`, high ones stay,
+/// those between are blended.
+static std::vector<float> llama3Factors(const json::Object &scaling,
+                                        double base, int64_t size) {
+  double factor = scaling.getNumber("factor").value_or(8);
+  double low = scaling.getNumber("low_freq_factor").value_or(1);
+  double high = scaling.getNumber("high_freq_factor").value_or(4);
+  double positions =
+      scaling.getNumber("original_max_position_embeddings").value_or(8192);
+  std::vector<float> factors;
+  for (int64_t i = 0; i < size; i += 2) {
+    double wave =
+        2 * std::numbers::pi *
+        std::pow(base, static_cast<double>(i) / static_cast<double>(size));
+    double blend = (positions / wave - low) / (high - low);
+    if (wave < positions / high)
+      factors.push_back(1);
+    else if (wave > positions / low)
+      factors.push_back(static_cast<float>(factor));
+    else
+      factors.push_back(static_cast<float>(1 / ((1 - blend) / factor + blend)));
+  }
+  return factors;
+}
+
+/// Rotary embeddings that are not plain.
+static llvm::Error writeScaling(const ConfigReader &reader, int64_t size,
+                                GgufModel &model, GgufWriter &writer) {
+  const json::Object *scaling = reader.rope();
+  if (!scaling)
+    return llvm::Error::success();
+  StringRef type =
+      scaling->getString("rope_type")
+          .value_or(scaling->getString("type").value_or("default"));
+  if (type == "default")
+    return llvm::Error::success();
+  if (type == "llama3") {
+    model.ropeFactors = llama3Factors(*scaling, reader.ropeBase(), size);
+    return llvm::Error::success();
+  }
+  std::optional<double> factor = scaling->getNumber("factor");
+  if (type != "linear" || !factor)
+    return fail("rotary embeddings of type " + quoted(type) +
+                " cannot be exported to GGUF; expected default, linear or "
+                "llama3");
+  writer.setMetadata(model.architecture + ".rope.scaling.type",
+                     GgufValue("linear"));
+  writer.setMetadata(model.architecture + ".rope.scaling.factor",
+                     GgufValue(static_cast<float>(*factor)));
+  return llvm::Error::success();
+}
+
+llvm::Expected<GgufModel>
+checkpoint::writeModelMetadata(const json::Object &config, StringRef where,
+                               GgufWriter &writer) {
+  StringRef type = config.getString("model_type").value_or("");
+  const ModelType *found = llvm::find_if(
+      modelTypes, [&](const ModelType &each) { return each.type == type; });
+  if (found == std::end(modelTypes))
+    return fail(quoted(where) + ": models of type " + quoted(type) +
+                " cannot be exported to GGUF; expected llama, mistral, qwen2 "
+                "or qwen3");
+  ConfigReader reader(config, where);
+  GgufModel model;
+  model.architecture = found->architecture.str();
+  model.interleaved = found->interleaved;
+  int64_t hidden = reader.integer("hidden_size");
+  model.heads = reader.integer("num_attention_heads");
+  model.keyHeads = reader.integer("num_key_value_heads", model.heads);
+  if (model.heads < 1 || model.keyHeads < 1)
+    return fail(quoted(where) + ": expected a positive number of heads");
+  int64_t size = reader.integer("head_dim", hidden / model.heads);
+  auto set = [&](StringRef key, int64_t value) {
+    writer.setMetadata(model.architecture + "." + key.str(),
+                       GgufValue(static_cast<uint32_t>(value)));
+  };
+  writer.setMetadata("general.architecture", GgufValue(model.architecture));
+  writer.setMetadata("general.quantization_version", GgufValue(uint32_t(2)));
+  set("block_count", reader.integer("num_hidden_layers"));
+  set("context_length", reader.integer("max_position_embeddings"));
+  set("embedding_length", hidden);
+  set("feed_forward_length", reader.integer("intermediate_size"));
+  set("attention.head_count", model.heads);
+  set("attention.head_count_kv", model.keyHeads);
+  set("attention.key_length", size);
+  set("attention.value_length", size);
+  set("rope.dimension_count", size);
+  set("vocab_size", reader.integer("vocab_size"));
+  writer.setMetadata(model.architecture + ".rope.freq_base",
+                     GgufValue(static_cast<float>(reader.ropeBase())));
+  writer.setMetadata(
+      model.architecture + ".attention.layer_norm_rms_epsilon",
+      GgufValue(static_cast<float>(reader.number("rms_norm_eps"))));
+  if (llvm::Error error = writeScaling(reader, size, model, writer))
+    return std::move(error);
+  if (llvm::Error error = reader.takeError())
+    return std::move(error);
+  return model;
+}
+
+//===----------------------------------------------------------------------===//
+// Tokenizer
+//===----------------------------------------------------------------------===//
+
+/// llama.cpp's name for how a byte-level tokenizer splits text; empty if it
+/// has none that is known here.
+static std::string splitterName(const json::Object &pipeline) {
+  const json::Object *first = pipeline.getObject("pre_tokenizer");
+  if (!first)
+    return {};
+  std::string types, patterns;
+  auto add = [&](const json::Object &each) {
+    types += each.getString("type").value_or("").str() + " ";
+    if (const json::Object *pattern = each.getObject("pattern"))
+      patterns += pattern->getString("Regex").value_or("").str();
+  };
+  if (const json::Array *parts = first->getArray("pretokenizers")) {
+    for (const json::Value &part : *parts)
+      if (const json::Object *object = part.getAsObject())
+        add(*object);
+  } else {
+    add(*first);
+  }
+  if (types == "ByteLevel ")
+    return "gpt-2";
+  if (types == "Digits ByteLevel ")
+    return "smollm";
+  if (types != "Split ByteLevel ")
+    return {};
+  // Llama 3 takes digits in threes, Qwen 2 one at a time.
+  if (StringRef(patterns).contains("\\p{N}{1,3}"))
+    return "llama-bpe";
+  return StringRef(patterns).contains("\\p{N}|") ? "qwen2" : "";
+}
+
+llvm::Error checkpoint::writeTokenizerKeys(StringRef folder, int64_t vocabulary,
+                                           GgufWriter &writer) {
+  auto files = readTokenizerFiles(folder.str());
+  if (!files)
+    return fail(files.error().message());
+  auto model = tokenizerModelFromJson(*files);
+  if (!model)
+    return fail(model.error().message());
+  llvm::Expected<json::Value> pipeline = json::parse(model->pipeline);
+  if (!pipeline)
+    return pipeline.takeError();
+  const json::Object *object = pipeline->getAsObject();
+  std::string splitter = object ? splitterName(*object) : "";
+  if (model->kind != TokenizerKind::Bpe || splitter.empty())
+    return fail("the tokenizer in " + quoted(folder) +
+                " splits text in a way that has no name in llama.cpp");
+  if (static_cast<int64_t>(model->tokens.size()) > vocabulary)
+    return fail("the tokenizer in " + quoted(folder) + " has " +
+                Twine(model->tokens.size()) + " tokens, the model " +
+                Twine(vocabulary));
+  // Models round their vocabulary up.
+  for (int64_t id = static_cast<int64_t>(model->tokens.size()); id < vocabulary;
+       ++id) {
+    model->tokens.push_back("[PAD" + std::to_string(id) + "]");
+    model->types.push_back(TokenType::Unused);
+  }
+  writeTokenizerMetadata(*model, writer);
+  writer.setMetadata("tokenizer.ggml.pre", GgufValue(splitter));
+  writer.setMetadata("tokenizer.ggml.add_bos_token", GgufValue(false));
+  return llvm::Error::success();
+}
