@@ -37,6 +37,7 @@ dialect lq dialects/lq/LqOps.td
 dialect exec lowering/exec/ExecOps.td
 passes onnx 'Passes on the imported graph' dialects/onnx/transforms/Passes.td
 passes raise 'From onnx to lq' passes/raise/Passes.td passes/raise/general/Passes.td
+passes checkpoint 'Weights of checkpoints' passes/checkpoint/Passes.td
 passes quantize 'Quantizing' passes/quantize/Passes.td
 passes pack 'Packing' passes/pack/Passes.td
 passes exec 'Passes on entry points' lowering/exec/Passes.td

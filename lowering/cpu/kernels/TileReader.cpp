@@ -68,15 +68,15 @@ Vals TileReader::loadCodes(const ColumnBlock &block, int64_t digit,
                            Val firstStep, int64_t steps, const TileRows &rows,
                            int64_t prefetch) {
   Type type = k.vector(rows.count * 4, k.i8());
-  Val slice =
-      spanStart(block) + layout.codes + block.block * layout.codeBytes;
+  Val slice = spanStart(block) + layout.codes + block.block * layout.codeBytes;
   Vals codes(steps);
   unsigned shift = 0;
   for (unsigned width : getSlices(format.bits)) {
     int64_t fields = 8 / width;
     for (int64_t step = 0; step < steps; step += fields) {
-      Val offset = slice + (firstStep / fields + step / fields) *
-                               (tileRows * 4) + rows.first * 4;
+      Val offset = slice +
+                   (firstStep / fields + step / fields) * (tileRows * 4) +
+                   rows.first * 4;
       if (prefetch)
         k.prefetch(weight, offset + prefetch);
       Val bytes = k.loadBytes(weight, offset, type);
@@ -129,12 +129,11 @@ Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
                   ? block.block * (tileColumns / groupColumns) + group
                   : block.block / (groupColumns / tileColumns);
   auto place = [&](int64_t first, Val index, int64_t width) {
-    return spanStart(block) + first +
-           (index * tileRows + rows.first) * width;
+    return spanStart(block) + first + (index * tileRows + rows.first) * width;
   };
   if (number.kind == GroupNumber::Kind::Direct)
-    return loadScalar(number.type,
-                      place(values, index, byteWidth(number.type)), rows.count);
+    return loadScalar(number.type, place(values, index, byteWidth(number.type)),
+                      rows.count);
   Val integer = loadInteger(place(values, index, 1), number, upper, rows.count);
   if (number.kind == GroupNumber::Kind::ZeroPoint)
     return integer;
