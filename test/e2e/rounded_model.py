@@ -1,11 +1,17 @@
-"""The same ONNX model as a format's arithmetic makes it: matrices rounded to a GGUF
-type by the gguf package, and what they are multiplied with rounded to int8."""
+"""The same ONNX model as a format's arithmetic makes it: matrices rounded to the
+format, and what they are multiplied with rounded to int8.
 
+Matrices are rounded by the gguf package; those of a type that it only decodes, or
+whose columns take another type instead, are encoded by lq and decoded by gguf."""
+
+import re
+import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
-from gguf import GGMLQuantizationType, quants
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 from onnx import helper, numpy_helper
 
 # Operators that multiply by a matrix or look up its rows: the operand, and the
@@ -24,10 +30,60 @@ def rounded_axis(node, weights):
     return (name, axis) if name in weights else None
 
 
-def round_along(matrix, axis, kind):
-    rows = np.ascontiguousarray(np.moveaxis(matrix, axis, -1), np.float32)
-    rounded = quants.dequantize(quants.quantize(rows, kind), kind)
-    return np.moveaxis(rounded, -1, axis)
+def round_by_gguf(rows, type_name):
+    """The rows as the package rounds them; None where it cannot."""
+    kind = GGMLQuantizationType.__members__.get(type_name.upper())
+    if kind is None or rows.shape[1] % GGML_QUANT_SIZES[kind][0]:
+        return None
+    try:
+        return quants.dequantize(quants.quantize(rows, kind), kind)
+    except NotImplementedError:
+        return None
+
+
+def round_by_lq(matrices, format_name, tools):
+    """{name: rows} as lq encodes them in the format or its fallback."""
+    names = list(matrices)
+    with tempfile.TemporaryDirectory() as folder:
+        folder, offset, weights, body = Path(folder), 0, [], []
+        with open(folder / "weights.bin", "wb") as file:
+            for i, name in enumerate(names):
+                rows, columns = matrices[name].shape
+                file.write(np.ascontiguousarray(matrices[name], np.float32).tobytes())
+                kind = f"tensor<{rows}x{columns}xf32>"
+                weights.append(f'lq.weight @w{i} : {kind} from "weights.bin" at {offset}')
+                body.append(f"""func.func private @f{i}(%x: tensor<1x{columns}xf32>) -> tensor<1x{rows}xf32> {{
+  %w = lq.get @w{i} : {kind}
+  %y = lq.linear %x, %w : (tensor<1x{columns}xf32>, {kind}) -> tensor<1x{rows}xf32>
+  return %y : tensor<1x{rows}xf32>
+}}""")
+                offset += 4 * rows * columns
+        (folder / "model.mlir").write_text("\n".join(weights + body))
+        result = subprocess.run(
+            [tools / "lq-opt", folder / "model.mlir",
+             f"--lq-quantize-rtn=format={format_name} archive={folder / 'encoded.bin'}"],
+            capture_output=True, text=True, check=True)
+        pattern = r"lq\.weight @w(\d+) : tensor<(\d+)x(\d+)xf32, #lq\.\w+<(\w+)>> from \S+ at (\d+)"
+        rounded = {}
+        for i, rows, columns, kind, at in re.findall(pattern, result.stdout):
+            kind = GGMLQuantizationType[kind.upper()]
+            block, size = GGML_QUANT_SIZES[kind]
+            row_bytes = int(columns) // block * size
+            encoded = np.fromfile(folder / "encoded.bin", np.uint8, int(rows) * row_bytes,
+                                  offset=int(at)).reshape(int(rows), row_bytes)
+            rounded[names[int(i)]] = quants.dequantize(encoded, kind)
+        return rounded
+
+
+def round_matrices(matrices, format_name, tools):
+    """{name: rows} rounded along the rows."""
+    rounded = {}
+    for name, rows in matrices.items():
+        by_gguf = round_by_gguf(rows, format_name)
+        if by_gguf is not None:
+            rounded[name] = by_gguf
+    rest = {name: rows for name, rows in matrices.items() if name not in rounded}
+    return rounded | (round_by_lq(rest, format_name, tools) if rest else {})
 
 
 def int8_nodes(graph, x, opset):
@@ -80,14 +136,9 @@ def round_activations(proto, rounded):
     proto.graph.node.extend(nodes)
 
 
-def write_rounded(model, type_name, folder):
-    """Writes the rounded model to `folder` / model.onnx and returns the folder. What
-    is shared by two operators through a Transpose is rounded through it."""
-    kind = GGMLQuantizationType[type_name.upper()]
-    path = Path(model) / "model.onnx" if Path(model).is_dir() else Path(model)
-    proto = onnx.load(path)
-    weights = {w.name: w for w in proto.graph.initializer}
-    weights = {n: w for n, w in weights.items() if len(w.dims) == 2 and w.data_type == 1}
+def rounded_axes(proto, weights):
+    """({name: axis} of the matrices to round, {result: name} of those transposed).
+    What is shared by two operators through a Transpose is rounded through it."""
     transposed = {n.output[0]: n.input[0] for n in proto.graph.node
                   if n.op_type == "Transpose" and n.input[0] in weights}
     axes = {}
@@ -96,15 +147,28 @@ def write_rounded(model, type_name, folder):
         if found:
             name, axis = found
             axes[transposed.get(name, name)] = 1 - axis if name in transposed else axis
-    rounded = set()
+    return axes, transposed
+
+
+def write_rounded(model, format_name, folder, tools):
+    """Writes the rounded model to `folder` / model.onnx and returns the folder.
+    `tools` is the folder of lq's tools."""
+    path = Path(model) / "model.onnx" if Path(model).is_dir() else Path(model)
+    proto = onnx.load(path)
+    weights = {w.name: w for w in proto.graph.initializer}
+    weights = {n: w for n, w in weights.items() if len(w.dims) == 2 and w.data_type == 1}
+    axes, transposed = rounded_axes(proto, weights)
+    matrices = {}
     for name, axis in axes.items():
         matrix = numpy_helper.to_array(weights[name])
         if matrix.shape[axis] % 32 == 0:
-            matrix = np.ascontiguousarray(round_along(matrix, axis, kind))
-            weights[name].CopyFrom(numpy_helper.from_array(matrix, name))
-            rounded.add(name)
-    rounded |= {result for result, name in transposed.items() if name in rounded}
-    round_activations(proto, rounded)
+            matrices[name] = np.ascontiguousarray(np.moveaxis(matrix, axis, -1), np.float32)
+    rounded = round_matrices(matrices, format_name, tools)
+    for name, rows in rounded.items():
+        matrix = np.ascontiguousarray(np.moveaxis(rows, -1, axes[name]))
+        weights[name].CopyFrom(numpy_helper.from_array(matrix, name))
+    names = set(rounded) | {result for result, name in transposed.items() if name in rounded}
+    round_activations(proto, names)
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(proto, folder / "model.onnx", save_as_external_data=True, location="model.data",
               size_threshold=1024)
