@@ -1,4 +1,9 @@
 //===- MemoryFunctions.cpp - memcpy, memmove, memset of our own -----------===//
+//
+// x86-64 has instructions for them; elsewhere they are loops, of 16 bytes and
+// of single ones.
+//
+//===----------------------------------------------------------------------===//
 
 #include "lowering/cpu/codegen/MemoryFunctions.h"
 #include "llvm/IR/IRBuilder.h"
@@ -44,16 +49,80 @@ void callString(IRBuilder<> &builder, Value *destination, Value *second,
                      {destination, count, second});
 }
 
-void defineCopy(Module &module) {
+/// for (i = first; i + step <= last; i += step) body(i); returns the last i.
+Value *forLoop(IRBuilder<> &builder, Value *first, Value *last, uint64_t step,
+               function_ref<void(Value *)> body) {
+  LLVMContext &context = builder.getContext();
+  BasicBlock *before = builder.GetInsertBlock();
+  auto makeBlock = [&] {
+    return BasicBlock::Create(context, "", before->getParent());
+  };
+  BasicBlock *head = makeBlock(), *inside = makeBlock(), *after = makeBlock();
+  builder.CreateBr(head);
+  builder.SetInsertPoint(head);
+  PHINode *i = builder.CreatePHI(first->getType(), 2);
+  i->addIncoming(first, before);
+  Value *left = builder.CreateSub(last, i);
+  builder.CreateCondBr(builder.CreateICmpUGE(left, builder.getInt64(step)),
+                       inside, after);
+  builder.SetInsertPoint(inside);
+  body(i);
+  i->addIncoming(builder.CreateAdd(i, builder.getInt64(step)), inside);
+  builder.CreateBr(head);
+  builder.SetInsertPoint(after);
+  return i;
+}
+
+/// A loop of 16 bytes, then one of single bytes: body(offset, type).
+void forBytes(IRBuilder<> &builder, Value *count,
+              function_ref<void(Value *, Type *)> body) {
+  Type *byte = builder.getInt8Ty(), *vector = FixedVectorType::get(byte, 16);
+  Value *done = forLoop(builder, builder.getInt64(0), count, 16,
+                        [&](Value *i) { body(i, vector); });
+  forLoop(builder, done, count, 1, [&](Value *i) { body(i, byte); });
+}
+
+void moveBytes(IRBuilder<> &builder, Value *to, Value *from, Value *offset,
+               Type *type) {
+  Value *bytes = builder.CreateAlignedLoad(
+      type, builder.CreatePtrAdd(from, offset), Align(1));
+  builder.CreateAlignedStore(bytes, builder.CreatePtrAdd(to, offset), Align(1));
+}
+
+/// Copies from the first byte to the last.
+void copyForward(IRBuilder<> &builder, bool hasStrings, Value *to, Value *from,
+                 Value *count) {
+  if (hasStrings)
+    return callString(builder, to, from, count, "rep movsb", "rsi");
+  forBytes(builder, count, [&](Value *offset, Type *type) {
+    moveBytes(builder, to, from, offset, type);
+  });
+}
+
+/// Copies from the last byte to the first.
+void copyBackward(IRBuilder<> &builder, bool hasStrings, Value *to, Value *from,
+                  Value *count) {
+  Value *last = builder.CreateSub(count, builder.getInt64(1));
+  if (hasStrings)
+    return callString(builder, builder.CreatePtrAdd(to, last),
+                      builder.CreatePtrAdd(from, last), count,
+                      "std; rep movsb; cld", "rsi");
+  forLoop(builder, builder.getInt64(0), count, 1, [&](Value *i) {
+    moveBytes(builder, to, from, builder.CreateSub(last, i),
+              builder.getInt8Ty());
+  });
+}
+
+void defineCopy(Module &module, bool hasStrings) {
   Function *copy =
       declare(module, "memcpy", PointerType::getUnqual(module.getContext()));
   IRBuilder<> builder(BasicBlock::Create(module.getContext(), "", copy));
-  callString(builder, copy->getArg(0), copy->getArg(1), copy->getArg(2),
-             "rep movsb", "rsi");
+  copyForward(builder, hasStrings, copy->getArg(0), copy->getArg(1),
+              copy->getArg(2));
   builder.CreateRet(copy->getArg(0));
 }
 
-void defineMove(Module &module) {
+void defineMove(Module &module, bool hasStrings) {
   LLVMContext &context = module.getContext();
   Function *move = declare(module, "memmove", PointerType::getUnqual(context));
   Value *to = move->getArg(0), *from = move->getArg(1),
@@ -69,29 +138,36 @@ void defineMove(Module &module) {
   builder.CreateCondBr(builder.CreateICmpUGE(distance, count), forward,
                        backward);
   builder.SetInsertPoint(forward);
-  callString(builder, to, from, count, "rep movsb", "rsi");
+  copyForward(builder, hasStrings, to, from, count);
   builder.CreateRet(to);
   builder.SetInsertPoint(backward);
-  Value *last = builder.CreateSub(count, builder.getInt64(1));
-  callString(builder, builder.CreatePtrAdd(to, last),
-             builder.CreatePtrAdd(from, last), count, "std; rep movsb; cld",
-             "rsi");
+  copyBackward(builder, hasStrings, to, from, count);
   builder.CreateRet(to);
 }
 
-void defineSet(Module &module) {
+void defineSet(Module &module, bool hasStrings) {
   LLVMContext &context = module.getContext();
   Function *set = declare(module, "memset", Type::getInt32Ty(context));
   IRBuilder<> builder(BasicBlock::Create(context, "", set));
-  callString(builder, set->getArg(0), set->getArg(1), set->getArg(2),
-             "rep stosb", "eax");
-  builder.CreateRet(set->getArg(0));
+  Value *to = set->getArg(0), *value = set->getArg(1), *count = set->getArg(2);
+  if (hasStrings) {
+    callString(builder, to, value, count, "rep stosb", "eax");
+  } else {
+    Value *byte = builder.CreateTrunc(value, builder.getInt8Ty());
+    Value *vector = builder.CreateVectorSplat(16, byte);
+    forBytes(builder, count, [&](Value *offset, Type *type) {
+      builder.CreateAlignedStore(type->isVectorTy() ? vector : byte,
+                                 builder.CreatePtrAdd(to, offset), Align(1));
+    });
+  }
+  builder.CreateRet(to);
 }
 
 } // namespace
 
 void lq::cpu::addMemoryFunctions(Module &module) {
-  defineCopy(module);
-  defineMove(module);
-  defineSet(module);
+  bool hasStrings = module.getTargetTriple().isX86();
+  defineCopy(module, hasStrings);
+  defineMove(module, hasStrings);
+  defineSet(module, hasStrings);
 }

@@ -30,7 +30,9 @@ static constexpr int64_t recordTail = 64;
 /// Query rows that go through a cache together, largest first.
 static SmallVector<int64_t> getRowSizes(const AttentionSpec &spec,
                                         const CpuLevel &level) {
-  int64_t largest = level.registers >= 32 ? 12 : 4;
+  // Each has a sum in every vector of a block of positions.
+  int64_t sums = level.registers / 2;
+  int64_t largest = std::min<int64_t>(sums * level.lanes() / cacheBlock, 12);
   if (spec.rows == 1)
     largest = std::min(spec.heads / spec.keyHeads, largest);
   else if (spec.rows != kDynamic)

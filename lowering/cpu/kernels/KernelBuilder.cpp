@@ -115,12 +115,47 @@ static Value createMask(ImplicitLocOpBuilder &b, int64_t lanes, Val count) {
   return vector::CreateMaskOp::create(b, type, ValueRange{count});
 }
 
+/// Cuts `count` < `lanes` lanes into vectors of powers of two of lanes.
+static void forPieces(int64_t lanes, int64_t count,
+                      llvm::function_ref<void(int64_t, int64_t)> body) {
+  int64_t first = 0;
+  for (int64_t width = lanes / 2; width > 0; width /= 2)
+    if (count & width) {
+      body(first, width);
+      first += width;
+    }
+}
+
+static Vals advance(ArrayRef<Val> indices, int64_t distance) {
+  Vals place(indices);
+  place.back() = place.back() + distance;
+  return place;
+}
+
 Val KernelBuilder::loadPart(Val memref, ArrayRef<Val> indices, int64_t lanes,
                             Val count) {
   Type type = vector(lanes, cast<MemRefType>(memref.type()).getElementType());
-  return val(vector::MaskedLoadOp::create(
-      b, cast<VectorType>(type), memref, toValues(indices),
-      createMask(b, lanes, count), zeros(type)));
+  auto masked = [&]() -> Vals {
+    return {val(vector::MaskedLoadOp::create(
+        b, cast<VectorType>(type), memref, toValues(indices),
+        createMask(b, lanes, count), zeros(type)))};
+  };
+  if (target.maskedMoves)
+    return masked()[0];
+  std::optional<int64_t> known = getConstantIntValue(Value(count));
+  if (!known)
+    return ifElse(
+        index(lanes - 1) < count,
+        [&]() -> Vals { return {load(memref, indices, lanes)}; }, masked)[0];
+  if (*known >= lanes)
+    return load(memref, indices, lanes);
+  Val loaded = zeros(type);
+  forPieces(lanes, *known, [&](int64_t first, int64_t width) {
+    Val piece = load(memref, advance(indices, first), width);
+    loaded = val(vector::InsertStridedSliceOp::create(
+        b, piece, loaded, ArrayRef<int64_t>{first}, ArrayRef<int64_t>{1}));
+  });
+  return loaded;
 }
 void KernelBuilder::store(Val value, Val memref, ArrayRef<Val> indices) {
   if (isa<VectorType>(value.type()))
@@ -131,8 +166,26 @@ void KernelBuilder::store(Val value, Val memref, ArrayRef<Val> indices) {
 void KernelBuilder::storePart(Val value, Val memref, ArrayRef<Val> indices,
                               Val count) {
   int64_t lanes = cast<VectorType>(value.type()).getNumElements();
-  vector::MaskedStoreOp::create(b, memref, toValues(indices),
-                                createMask(b, lanes, count), value);
+  auto masked = [&]() -> Vals {
+    vector::MaskedStoreOp::create(b, memref, toValues(indices),
+                                  createMask(b, lanes, count), value);
+    return {};
+  };
+  auto whole = [&]() -> Vals {
+    store(value, memref, indices);
+    return {};
+  };
+  std::optional<int64_t> known = getConstantIntValue(Value(count));
+  if (target.maskedMoves)
+    masked();
+  else if (!known)
+    ifElse(index(lanes - 1) < count, whole, masked);
+  else if (*known >= lanes)
+    whole();
+  else
+    forPieces(lanes, *known, [&](int64_t first, int64_t width) {
+      store(value.slice(first, width), memref, advance(indices, first));
+    });
 }
 
 /// The vector of bytes as large as `type`.
@@ -273,6 +326,16 @@ Val KernelBuilder::intrinsic(StringRef name, Type result,
                                             toValues(operands));
   return val(call.getResults());
 }
+
+/// Looks up `width` bytes in a table of 16 bytes that is repeated.
+static StringRef getLookupIntrinsic(Architecture architecture, int64_t width) {
+  if (architecture == Architecture::AArch64)
+    return "llvm.aarch64.neon.tbl1.v16i8";
+  return width == 16   ? "llvm.x86.ssse3.pshuf.b.128"
+         : width == 32 ? "llvm.x86.avx2.pshuf.b"
+                       : "llvm.x86.avx512.pshuf.b.512";
+}
+
 Val KernelBuilder::lookup(ArrayRef<uint8_t> table, Val bytes) {
   int64_t count = cast<VectorType>(bytes.type()).getNumElements();
   // The instructions look up in each 16 bytes of a vector.
@@ -287,10 +350,9 @@ Val KernelBuilder::lookup(ArrayRef<uint8_t> table, Val bytes) {
   if (width > count)
     bytes = val(vector::InsertStridedSliceOp::create(
         b, bytes, zeros(type), ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1}));
-  StringRef name = width == 16   ? "llvm.x86.ssse3.pshuf.b.128"
-                   : width == 32 ? "llvm.x86.avx2.pshuf.b"
-                                 : "llvm.x86.avx512.pshuf.b.512";
-  return intrinsic(name, type, {tables, bytes}).slice(0, count);
+  return intrinsic(getLookupIntrinsic(target.architecture, width), type,
+                   {tables, bytes})
+      .slice(0, count);
 }
 
 Val KernelBuilder::exp(Val x) { return val(math::ExpOp::create(b, x)); }

@@ -83,6 +83,8 @@ public:
   /// Lanes [first, first + count).
   Val slice(int64_t first, int64_t count) const;
   Val lane(int64_t index) const;
+  /// The lanes of another vector behind these.
+  Val append(Val other) const;
   /// Sum or maximum of all lanes.
   Val reduceAdd() const;
   Val reduceMax() const;

@@ -33,12 +33,10 @@ LinearKernel::LinearKernel(KernelBuilder &k, const LinearSpec &spec)
 
 SmallVector<int64_t> lq::cpu::getRowSizes(const LinearSpec &spec,
                                           const CpuLevel &level) {
-  // As many rows as leave registers for a group's codes (or the elements), a
-  // scale and temporaries; with few registers, as have 8 sums in a step.
-  bool wide = level.registers >= 32;
-  int64_t largest = wide ? 24 : 6;
-  if (spec.format.hasCodes())
-    largest = wide ? 16 : 4;
+  // Sums take half the registers, so that a group's codes, a scale and
+  // temporaries have the others; with elements, three quarters.
+  int64_t sums = level.registers * (spec.format.hasCodes() ? 2 : 3) / 4;
+  int64_t largest = sums * level.lanes() / tileRows;
   if (spec.rows != kDynamic && spec.rows <= largest)
     return {spec.rows};
   SmallVector<int64_t> sizes = {largest};

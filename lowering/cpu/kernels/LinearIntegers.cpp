@@ -26,23 +26,33 @@ namespace {
 /// The activations of a row group: read from the kernel's inputs, or from their
 /// copy in scratch, which has for each column block
 ///     codes [count][tileColumns] i8, scales [count] f32,
-///     corrections [count][groups] i32, sums [count][groups] f32.
+///     corrections [count][groups] i32, sums [count][groups] f32,
+/// with the codes of rows that a product takes together interleaved.
 class IntegerActivations {
 public:
   IntegerActivations(LinearKernel &kernel, const RowGroup &rows,
                      const TileReader &tiles, const IntegerDot &dot)
-      : k(kernel.k), inputs(kernel.spec.inputs), rows(rows),
+      : k(kernel.k), inputs(kernel.spec.inputs), rows(rows), dot(dot),
         zero(tiles.zero() + dot.zeroShift() * (tiles.digits() == 2 ? 257 : 1)),
         groups(tiles.groupsPerBlock()) {}
 
-  /// Codes of columns [4 step, 4 step + 4) of a block of row `i`.
+  /// Codes of columns from 4 step of a block on, for the rows from `i` on and
+  /// the steps that a product takes.
   Val codes(int64_t i, Val block, Val step) {
-    if (!rows.packed)
+    if (rows.packed)
+      return k.loadBytes(k.scratch(),
+                         blockOffset(block) + step * (4 * dot.rows()) +
+                             i * tileColumns,
+                         k.vector(dot.rows() * dot.steps() * 4, k.i8()));
+    auto load = [&](int64_t row) {
       return k.load(k.argument(0),
-                    {rows.first + i, block * tileColumns + step * 4}, 4);
-    return k.loadBytes(k.scratch(),
-                       blockOffset(block) + step * 4 + i * tileColumns,
-                       k.vector(4, k.i8()));
+                    {rows.first + row, block * tileColumns + step * 4},
+                    dot.steps() * 4);
+    };
+    Val codes = load(i);
+    for (int64_t row = 1; row < dot.rows(); ++row)
+      codes = codes.append(load(i + row));
+    return codes;
   }
 
   Val scale(int64_t i, Val block) {
@@ -75,9 +85,7 @@ public:
     k.forLoop(k.index(0), k.index(inputs / tileColumns), 1, [&](Val block) {
       for (int64_t i = 0; i < rows.count; ++i) {
         Val row = rows.first + i;
-        k.storeBytes(
-            k.load(k.argument(0), {row, block * tileColumns}, tileColumns),
-            k.scratch(), blockOffset(block) + i * tileColumns);
+        packCodes(i, block);
         storeWord(k.load(k.argument(1), {row, block}), block, i);
         for (int64_t group = 0; group < groups; ++group) {
           Val sum = addUp(row, block, group);
@@ -94,8 +102,23 @@ private:
   KernelBuilder &k;
   int64_t inputs;
   RowGroup rows;
+  const IntegerDot &dot;
   int zero;
   int64_t groups;
+
+  /// Copies the codes of a column block of a row, in pieces that a product
+  /// takes.
+  void packCodes(int64_t i, Val block) {
+    int64_t together = dot.rows();
+    int64_t piece = together == 1 ? tileColumns : dot.steps() * 4;
+    Val first = blockOffset(block) +
+                (i / together * together * tileColumns + i % together * piece);
+    for (int64_t column = 0; column < tileColumns; column += piece)
+      k.storeBytes(k.load(k.argument(0),
+                          {rows.first + i, block * tileColumns + column},
+                          piece),
+                   k.scratch(), first + column * together);
+  }
 
   /// The sum of the codes of a group, from the sums of half blocks.
   Val addUp(Val row, Val block, int64_t group) {
@@ -126,17 +149,17 @@ public:
   IntegerProduct(LinearKernel &kernel, Val base, const RowGroup &rows)
       : k(kernel.k), tiles(k, kernel.spec.format, kernel.layout,
                            kernel.spec.inputs, kernel.weight, base),
-        dot(k, tiles.byteBits()), activations(kernel, rows, tiles, dot),
-        count(rows.count), parts(kernel.parts()),
-        groups(tiles.groupsPerBlock()) {}
+        dot(IntegerDot::create(k, tiles.byteBits(), rows.count)),
+        activations(kernel, rows, tiles, *dot), count(rows.count),
+        parts(kernel.parts()), groups(tiles.groupsPerBlock()) {}
 
   Vals emit() {
     Vals zeros(count * parts, k.zeros(k.floats()));
     return tiles.forBlocks(
         zeros, [&](const ColumnBlock &block, Val number, ArrayRef<Val> before) {
           loadNumbers(block);
-          return k.level().registers < 32 ? addStepByStep(block, number, before)
-                                          : addRowByRow(block, number, before);
+          return keepsCodes() ? addRowByRow(block, number, before)
+                              : addStepByStep(block, number, before);
         });
   }
 
@@ -145,7 +168,7 @@ public:
 private:
   KernelBuilder &k;
   TileReader tiles;
-  IntegerDot dot;
+  std::unique_ptr<IntegerDot> dot;
   IntegerActivations activations;
   int64_t count, parts, groups;
   /// Of the block at hand: [groups][parts].
@@ -159,7 +182,14 @@ private:
   int64_t prefetchDistance() const {
     if (count > rowsOfDecode)
       return 0;
-    return k.level().vnni && count <= 2 ? 512 : 4096;
+    return parts == 1 && count <= 2 ? 512 : 4096;
+  }
+
+  /// Whether registers hold the codes of a block while row follows row, or
+  /// there is but one row.
+  bool keepsCodes() const {
+    return k.level().registerBytes() >= 4 * tileRows * tileColumns ||
+           (count == 1 && k.level().registers >= 32);
   }
 
   int64_t stepsPerGroup() const { return tileColumns / 4 / groups; }
@@ -179,16 +209,19 @@ private:
       }
   }
 
-  /// A digit of the codes [steps][parts] of a block from `step` on.
+  /// A digit of the codes of a block from `step` on: [steps][parts], with steps
+  /// that a product takes together as one.
   SmallVector<IntegerDot::Codes>
   loadCodes(const ColumnBlock &block, int64_t digit, Val step, int64_t steps) {
-    SmallVector<IntegerDot::Codes> codes(steps * parts);
+    int64_t together = dot->steps();
+    SmallVector<IntegerDot::Codes> codes(steps / together * parts);
     for (int64_t part = 0; part < parts; ++part) {
       // Both halves of a row block lie in the same cache line.
       Vals bytes = tiles.loadCodes(block, digit, step, steps, rowsOfPart(part),
                                    part + digit == 0 ? prefetchDistance() : 0);
-      for (int64_t s = 0; s < steps; ++s)
-        codes[s * parts + part] = dot.prepare(bytes[s]);
+      for (int64_t s = 0; s < steps; s += together)
+        codes[s / together * parts + part] =
+            dot->prepare(ArrayRef(bytes).slice(s, together));
     }
     return codes;
   }
@@ -201,8 +234,11 @@ private:
     return correction ? correction.broadcast(type) : k.zeros(type);
   }
 
-  /// The sums of a lower and a higher digit.
-  static Val addDigits(Val low, Val high) { return low + (high << 8); }
+  /// Adds the sums of a higher digit to those of a lower one.
+  static void addDigits(MutableArrayRef<Val> low, ArrayRef<Val> high) {
+    for (auto [sum, digit] : llvm::zip_equal(low, high))
+      sum = sum + (digit << 8);
+  }
 
   /// Adds a group's integer sum to what the block adds up to, in units of the
   /// activations' scale; `before` is null for the first group.
@@ -229,48 +265,65 @@ private:
     for (int64_t digit = 0; digit < tiles.digits(); ++digit)
       codes.push_back(loadCodes(block, digit, k.index(0), tileColumns / 4));
     Vals result(before);
-    for (int64_t i = 0; i < count; ++i)
+    for (int64_t i = 0; i < count; i += dot->rows())
       for (int64_t part = 0; part < parts; ++part) {
-        Val value;
+        Vals values(dot->rows());
         for (int64_t group = 0; group < groups; ++group) {
-          Val sum = addSteps(codes[0], 0, i, number, group, part);
+          Vals sums = addSteps(codes[0], 0, i, number, group, part);
           if (tiles.digits() == 2)
-            sum = addDigits(sum, addSteps(codes[1], 1, i, number, group, part));
-          value = addGroup(value, sum, i, number, group, part);
+            addDigits(sums, addSteps(codes[1], 1, i, number, group, part));
+          for (int64_t row = 0; row < dot->rows(); ++row)
+            values[row] =
+                addGroup(values[row], sums[row], i + row, number, group, part);
         }
-        Val &sum = result[i * parts + part];
-        sum = addBlock(value, i, number, sum);
+        for (int64_t row = 0; row < dot->rows(); ++row) {
+          Val &sum = result[(i + row) * parts + part];
+          sum = addBlock(values[row], i + row, number, sum);
+        }
       }
     return result;
   }
 
-  /// The integer sum of one row and part over a group. A second sum for a
-  /// single row hides the latency of the dot product; several rows hide each
-  /// other's.
-  Val addSteps(ArrayRef<IntegerDot::Codes> codes, int64_t digit, int64_t i,
-               Val number, int64_t group, int64_t part) {
-    int64_t chains = count == 1 ? 2 : 1;
-    Vals sums(chains, k.zeros(k.vector(k.lanes(), k.i32())));
-    sums[0] = startSum(i, number, group, digit);
-    Val partial = dot.hasPartial() ? dot.zeroPartial() : Val();
-    int64_t first = group * stepsPerGroup();
-    for (int64_t s = first; s < first + stepsPerGroup(); ++s) {
-      Val four =
-          dot.broadcastActivations(activations.codes(i, number, k.index(s)));
-      Val &sum = sums[s % chains];
-      dot.step(codes[s * parts + part], four, sum, partial);
-      if ((s - first + 1) % dot.stepsPerFlush() == 0 ||
-          s + 1 == first + stepsPerGroup())
-        flush(sum, partial);
+  /// The integer sums of the rows that go together from `i` on, over a group
+  /// and a part. A second sum for a single row hides the latency of the dot
+  /// product; several rows hide each other's.
+  Vals addSteps(ArrayRef<IntegerDot::Codes> codes, int64_t digit, int64_t i,
+                Val number, int64_t group, int64_t part) {
+    int64_t rows = dot->rows(), together = dot->steps();
+    Vals sums, second(rows, k.zeros(k.vector(k.lanes(), k.i32())));
+    for (int64_t row = 0; row < rows; ++row)
+      sums.push_back(startSum(i + row, number, group, digit));
+    dot->enter(sums);
+    Vals partials(rows, dot->zeroPartial());
+    int64_t first = group * stepsPerGroup(), last = first + stepsPerGroup();
+    for (int64_t s = first; s < last; s += together) {
+      Vals x = dot->spread(activations.codes(i, number, k.index(s)));
+      bool isSecond = count == 1 && s / together % 2;
+      dot->add(codes[s / together * parts + part], x, isSecond ? second : sums,
+               partials);
+      if ((s + together - first) % dot->stepsPerFlush() == 0 ||
+          s + together == last)
+        flush(sums, partials);
     }
-    return chains == 2 ? sums[0] + sums[1] : sums[0];
+    if (count == 1)
+      sums[0] = sums[0] + second[0];
+    dot->leave(sums);
+    return sums;
   }
 
-  void flush(Val &sum, Val &partial) {
-    if (!dot.hasPartial())
+  /// Adds partial sums of some rows, and makes them 0.
+  void flush(MutableArrayRef<Val> sums, MutableArrayRef<Val> partials) {
+    if (!dot->hasPartial())
       return;
-    dot.flush(sum, partial);
-    partial = dot.zeroPartial();
+    dot->flush(sums, partials);
+    llvm::fill(partials, dot->zeroPartial());
+  }
+
+  /// Where step by step integer sums of row i have that of a part: those of
+  /// rows that go together stand side by side.
+  int64_t cellOf(int64_t i, int64_t part) const {
+    int64_t rows = dot->rows();
+    return (i / rows * parts + part) * rows + i % rows;
   }
 
   /// With few registers a step's codes serve all rows at once.
@@ -280,14 +333,12 @@ private:
     for (int64_t group = 0; group < groups; ++group) {
       Vals sums = addGroupSteps(block, 0, number, group);
       if (tiles.digits() == 2)
-        for (auto [low, high] :
-             llvm::zip_equal(sums, addGroupSteps(block, 1, number, group)))
-          low = addDigits(low, high);
+        addDigits(sums, addGroupSteps(block, 1, number, group));
       for (int64_t i = 0; i < count; ++i)
         for (int64_t part = 0; part < parts; ++part) {
-          int64_t cell = i * parts + part;
-          values[cell] =
-              addGroup(values[cell], sums[cell], i, number, group, part);
+          Val &value = values[i * parts + part];
+          value =
+              addGroup(value, sums[cellOf(i, part)], i, number, group, part);
         }
     }
     for (int64_t cell = 0; cell < count * parts; ++cell)
@@ -295,20 +346,28 @@ private:
     return values;
   }
 
-  /// The integer sums [count][parts] of a digit of a group.
+  /// The integer sums of a digit of a group, in the order of cellOf.
   Vals addGroupSteps(const ColumnBlock &block, int64_t digit, Val number,
                      int64_t group) {
+    int64_t rows = dot->rows();
     Vals sums;
-    for (int64_t i = 0; i < count; ++i)
-      sums.append(parts, startSum(i, number, group, digit));
+    for (int64_t i = 0; i < count; i += rows)
+      for (int64_t part = 0; part < parts; ++part) {
+        for (int64_t row = 0; row < rows; ++row)
+          sums.push_back(startSum(i + row, number, group, digit));
+        dot->enter(MutableArrayRef(sums).take_back(rows));
+      }
     int64_t first = group * stepsPerGroup(), last = first + stepsPerGroup();
-    int64_t load = std::min(tiles.stepsPerLoad(), stepsPerGroup());
+    int64_t load =
+        std::max(std::min(tiles.stepsPerLoad(), stepsPerGroup()), dot->steps());
     // As many steps as may pass before partial sums must be flushed.
     int64_t chunk = load;
-    while (first + 2 * chunk <= last && 2 * chunk <= dot.stepsPerFlush())
+    while (first + 2 * chunk <= last && 2 * chunk <= dot->stepsPerFlush())
       chunk *= 2;
     for (int64_t step = first; step < last; step += chunk)
       sums = addChunk({block, digit, number, first, load}, step, chunk, sums);
+    for (int64_t cell = 0; cell < count * parts; cell += rows)
+      dot->leave(MutableArrayRef(sums).slice(cell, rows));
     return sums;
   }
 
@@ -327,7 +386,7 @@ private:
                 ArrayRef<Val> before) {
     // Partial sums live through the chunk, or through a few steps of a load.
     bool carriesPartials =
-        dot.hasPartial() && source.load <= dot.stepsPerFlush();
+        dot->hasPartial() && source.load <= dot->stepsPerFlush();
     Vals sums(before);
     auto add = [&](Val step, ArrayRef<Val> carried) {
       Vals next(carried);
@@ -338,7 +397,7 @@ private:
       return next;
     };
     Vals initial =
-        carriesPartials ? Vals(count * parts, dot.zeroPartial()) : sums;
+        carriesPartials ? Vals(count * parts, dot->zeroPartial()) : sums;
     Vals carried = steps == source.load
                        ? add(k.index(first), initial)
                        : k.rolledLoop(k.index(first), k.index(first + steps),
@@ -350,21 +409,22 @@ private:
   }
 
   void flushAll(Vals &sums, Vals &partials) {
-    for (int64_t cell = 0; cell < count * parts; ++cell)
-      flush(sums[cell], partials[cell]);
+    int64_t rows = dot->rows();
+    for (int64_t cell = 0; cell < count * parts; cell += rows)
+      flush(MutableArrayRef(sums).slice(cell, rows),
+            MutableArrayRef(partials).slice(cell, rows));
   }
 
   /// Adds the steps of a load and leaves no partial sums.
   void addFlushing(const StepSource &source, Val step, Vals &sums) {
-    int64_t piece = std::min(source.load, dot.stepsPerFlush());
+    int64_t piece = std::min(source.load, dot->stepsPerFlush());
+    int64_t pieceCodes = piece / dot->steps() * parts;
     SmallVector<IntegerDot::Codes> codes = loadSteps(source, step);
     for (int64_t s = 0; s < source.load; s += piece) {
-      Vals partials(count * parts,
-                    dot.hasPartial() ? dot.zeroPartial() : Val());
-      addCodes(ArrayRef(codes).slice(s * parts, piece * parts), source.number,
-               step + s, sums, partials);
-      if (dot.hasPartial())
-        flushAll(sums, partials);
+      Vals partials(count * parts, dot->zeroPartial());
+      addCodes(ArrayRef(codes).slice(s / piece * pieceCodes, pieceCodes),
+               source.number, step + s, sums, partials);
+      flushAll(sums, partials);
     }
   }
 
@@ -376,20 +436,24 @@ private:
     SmallVector<IntegerDot::Codes> codes =
         loadCodes(source.block, source.digit, k.index(0),
                   source.groupFirst + source.load);
-    codes.erase(codes.begin(), codes.begin() + source.groupFirst * parts);
+    codes.erase(codes.begin(),
+                codes.begin() + source.groupFirst / dot->steps() * parts);
     return codes;
   }
 
   /// Adds steps of all rows, the first of them `step`.
   void addCodes(ArrayRef<IntegerDot::Codes> codes, Val number, Val step,
                 Vals &sums, Vals &partials) {
+    int64_t rows = dot->rows();
     for (int64_t s = 0; s < int64_t(codes.size()) / parts; ++s)
-      for (int64_t i = 0; i < count; ++i) {
-        Val four =
-            dot.broadcastActivations(activations.codes(i, number, step + s));
+      for (int64_t i = 0; i < count; i += rows) {
+        Vals x =
+            dot->spread(activations.codes(i, number, step + s * dot->steps()));
         for (int64_t part = 0; part < parts; ++part) {
-          int64_t cell = i * parts + part;
-          dot.step(codes[s * parts + part], four, sums[cell], partials[cell]);
+          int64_t cell = cellOf(i, part);
+          dot->add(codes[s * parts + part], x,
+                   MutableArrayRef(sums).slice(cell, rows),
+                   MutableArrayRef(partials).slice(cell, rows));
         }
       }
   }

@@ -166,6 +166,13 @@ Val Val::slice(int64_t first, int64_t count) const {
 Val Val::lane(int64_t index) const {
   return Val(*builder, vector::ExtractOp::create(*builder, value, index));
 }
+Val Val::append(Val other) const {
+  auto lanes = llvm::to_vector(llvm::seq<int64_t>(
+      0, cast<VectorType>(type()).getNumElements() +
+             cast<VectorType>(other.type()).getNumElements()));
+  return Val(*builder,
+             vector::ShuffleOp::create(*builder, value, Value(other), lanes));
+}
 
 Val Val::reduceAdd() const {
   // Halves are added to halves: log2(lanes) steps, and a better sum than lane

@@ -123,20 +123,19 @@ mlir::func::FuncOp emitPeak(mlir::ModuleOp module, const CpuLevel &level) {
       mlir::MemRefType::get({kDynamic}, mlir::IntegerType::get(context, 8));
   KernelBuilder k(module, "peak", level, {bytes}, {bytes});
   int64_t vectorBytes = level.vectorBits / 8;
-  IntegerDot dot(k, 4);
+  auto dot = IntegerDot::create(k, 4, 1);
   Val data =
       k.loadBytes(k.argument(0), k.index(0), k.vector(vectorBytes, k.i8()));
-  IntegerDot::Codes codes = dot.prepare(data);
+  Vals steps(dot->steps(), data);
+  IntegerDot::Codes codes = dot->prepare(steps);
   Vals sums(peakChains, k.zeros(k.vector(k.lanes(), k.i32())));
-  sums = k.forLoop(k.index(0), k.index(peakSteps), 1, sums,
+  sums = k.forLoop(k.index(0), k.index(peakSteps), dot->steps(), sums,
                    [&](Val, llvm::ArrayRef<Val> before) {
                      Vals sums(before);
                      for (Val &sum : sums) {
-                       Val partial =
-                           dot.hasPartial() ? dot.zeroPartial() : Val();
-                       dot.step(codes, data, sum, partial);
-                       if (dot.hasPartial())
-                         dot.flush(sum, partial);
+                       Val partial = dot->zeroPartial();
+                       dot->add(codes, steps, sum, partial);
+                       dot->flush(sum, partial);
                      }
                      return sums;
                    });

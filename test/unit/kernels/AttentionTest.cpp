@@ -15,21 +15,11 @@ struct Shape {
   int64_t positions() const { return past + rows; }
 };
 
-class AttentionTest : public ::testing::Test {
+class AttentionTest : public LevelTest {
 protected:
-  Random random;
-
-  Array<float> normal(std::vector<int64_t> shape) {
-    Array<float> array(std::move(shape));
-    for (int64_t i = 0; i < array.count(); ++i)
-      array[i] = random.normal();
-    return array;
-  }
-
   /// A cache that holds x [B, T, G, D], appended in two parts. What was in the
   /// buffer before must not matter.
-  Array<char> fill(const CacheSpec &spec, Array<float> &x,
-                   const CpuLevel &level) {
+  Array<char> fill(const CacheSpec &spec, Array<float> &x) {
     int64_t batch = x.getShape()[0], positions = x.getShape()[1];
     int64_t rowSize = spec.heads * spec.headSize;
     Array<char> cache({batch * cacheBytes(spec, positions)});
@@ -39,7 +29,7 @@ protected:
         [&](mlir::ModuleOp module, const CpuLevel &level) {
           return emitAppend(module, "append", append, level);
         },
-        level);
+        level());
     for (auto [first, last] : {std::pair(int64_t(0), positions / 2),
                                std::pair(positions / 2, positions)}) {
       Array<float> part({batch, last - first, spec.heads, spec.headSize});
@@ -88,8 +78,8 @@ protected:
     bool dynamicMask = false;
   };
 
-  void check(const Shape &s, const Variant &variant, const CpuLevel &level) {
-    SCOPED_TRACE(level.name + ", rows " + std::to_string(s.rows) + ", past " +
+  void check(const Shape &s, const Variant &variant) {
+    SCOPED_TRACE("rows " + std::to_string(s.rows) + ", past " +
                  std::to_string(s.past) + ", heads " + std::to_string(s.heads) +
                  "/" + std::to_string(s.keyHeads));
     AttentionSpec spec{variant.dynamic ? kDynamic : s.batch,
@@ -107,10 +97,9 @@ protected:
     Array<float> q = normal({s.batch, s.rows, s.heads, s.keySize});
     Array<float> k = normal({s.batch, s.positions(), s.keyHeads, s.keySize});
     Array<float> v = normal({s.batch, s.positions(), s.keyHeads, s.valueSize});
-    Array<char> keys =
-        fill({true, s.keyHeads, s.keySize, variant.element}, k, level);
+    Array<char> keys = fill({true, s.keyHeads, s.keySize, variant.element}, k);
     Array<char> values =
-        fill({false, s.keyHeads, s.valueSize, variant.element}, v, level);
+        fill({false, s.keyHeads, s.valueSize, variant.element}, v);
     std::vector<int64_t> sizes = {1, 1, 1, 1};
     if (variant.maskShape)
       sizes.assign(variant.maskShape->begin(), variant.maskShape->end());
@@ -127,7 +116,7 @@ protected:
         [&](mlir::ModuleOp module, const CpuLevel &level) {
           return emitAttention(module, "attention", spec, level);
         },
-        level, scratchBytes(spec, level, s.positions()));
+        level(), scratchBytes(spec, level(), s.positions()));
     for (int64_t threads : {1, 2, 3}) {
       std::fill_n(out.data(), out.count(), NAN);
       kernel(arguments, threads);
@@ -162,52 +151,47 @@ protected:
                 << "batch " << b << ", row " << row << ", head " << h;
         }
   }
-
-  void checkLevels(const Shape &s, const Variant &variant) {
-    for (const CpuLevel *level : availableLevels())
-      check(s, variant, *level);
-  }
 };
 
-TEST_F(AttentionTest, Decode) {
+TEST_P(AttentionTest, Decode) {
   for (int64_t past : {0, 1, 15, 16, 40}) {
-    checkLevels({1, 1, past, 9, 3, 64, 64}, {.dynamic = false});
-    checkLevels({1, 1, past, 4, 4, 20, 12},
-                {.element = Scalar::F32, .dynamic = false});
+    check({1, 1, past, 9, 3, 64, 64}, {.dynamic = false});
+    check({1, 1, past, 4, 4, 20, 12},
+          {.element = Scalar::F32, .dynamic = false});
   }
-  checkLevels({1, 1, 33, 32, 4, 16, 80}, {.dynamic = false});
+  check({1, 1, 33, 32, 4, 16, 80}, {.dynamic = false});
 }
 
-TEST_F(AttentionTest, Prefill) {
-  checkLevels({1, 1, 0, 6, 2, 32, 32}, {});
-  checkLevels({1, 17, 0, 6, 2, 32, 32}, {});
-  checkLevels({1, 30, 21, 4, 1, 24, 40}, {.element = Scalar::F32});
-  checkLevels({1, 12, 3, 4, 2, 7, 5}, {});
+TEST_P(AttentionTest, Prefill) {
+  check({1, 1, 0, 6, 2, 32, 32}, {});
+  check({1, 17, 0, 6, 2, 32, 32}, {});
+  check({1, 30, 21, 4, 1, 24, 40}, {.element = Scalar::F32});
+  check({1, 12, 3, 4, 2, 7, 5}, {});
 }
 
-TEST_F(AttentionTest, Encoder) {
-  checkLevels({3, 21, 0, 4, 4, 32, 32},
-              {.element = Scalar::F32, .causal = false});
-  checkLevels({2, 5, 0, 4, 4, 8, 16}, {.causal = false, .dynamic = false});
+TEST_P(AttentionTest, Encoder) {
+  check({3, 21, 0, 4, 4, 32, 32}, {.element = Scalar::F32, .causal = false});
+  check({2, 5, 0, 4, 4, 8, 16}, {.causal = false, .dynamic = false});
   // More or fewer positions than rows.
-  checkLevels({2, 5, 9, 4, 2, 8, 16}, {.causal = false});
-  checkLevels({2, 9, -4, 4, 2, 8, 16}, {.causal = false});
+  check({2, 5, 9, 4, 2, 8, 16}, {.causal = false});
+  check({2, 9, -4, 4, 2, 8, 16}, {.causal = false});
 }
 
-TEST_F(AttentionTest, Mask) {
+TEST_P(AttentionTest, Mask) {
   Shape s{2, 7, 0, 4, 2, 16, 16};
   for (bool dynamicMask : {false, true})
     for (std::array<int64_t, 4> shape : {std::array<int64_t, 4>{2, 1, 1, 7},
                                          {2, 4, 7, 7},
                                          {1, 1, 7, 1},
                                          {1, 4, 1, 7}})
-      checkLevels(s, {.element = Scalar::F32,
-                      .causal = false,
-                      .maskShape = shape,
-                      .dynamicMask = dynamicMask});
-  checkLevels(
-      {1, 1, 19, 4, 2, 16, 16},
-      {.dynamic = false, .maskShape = std::array<int64_t, 4>{1, 1, 1, 20}});
+      check(s, {.element = Scalar::F32,
+                .causal = false,
+                .maskShape = shape,
+                .dynamicMask = dynamicMask});
+  check({1, 1, 19, 4, 2, 16, 16},
+        {.dynamic = false, .maskShape = std::array<int64_t, 4>{1, 1, 1, 20}});
 }
+
+LQ_FOR_EVERY_LEVEL(AttentionTest);
 
 } // namespace

@@ -23,34 +23,79 @@ std::string getLinearAssembly(const FormatDescription &format, int64_t rows,
       level);
 }
 
-/// Instructions of a name, whatever their operands.
+/// Instructions of a name, and of operands that begin like that if a space
+/// follows the name.
 int64_t countUses(llvm::StringRef assembly, llvm::StringRef instruction) {
-  return assembly.count(std::string("\t").append(instruction).append("\t"));
+  auto [name, operands] = instruction.split(' ');
+  std::string text = ("\t" + name + "\t" + operands).str();
+  return static_cast<int64_t>(assembly.count(text));
 }
 
-/// What a compiler writes where vectors were taken apart.
-void expectNoScalarArithmetic(llvm::StringRef assembly) {
-  for (const char *name :
-       {"vmulss", "vaddss", "vfmadd213ss", "vfmadd231ss", "vfmadd132ss",
-        "vpextrb", "vpextrw", "vpinsrb", "callq"})
-    EXPECT_EQ(countUses(assembly, name), 0) << name;
+int64_t countAll(llvm::StringRef assembly,
+                 llvm::ArrayRef<const char *> instructions) {
+  int64_t count = 0;
+  for (const char *instruction : instructions)
+    count += countUses(assembly, instruction);
+  return count;
 }
+
+/// What the assembly of a level is expected to be made of.
+struct Instructions {
+  /// Products of codes with one row of activations, and with several.
+  const char *product, *rowsProduct;
+  /// f32 products added to sums, and products that are not.
+  std::vector<const char *> fused, multiply;
+  /// Part of the text of a whole vector register.
+  const char *vector;
+  /// What a compiler writes where vectors were taken apart; calls.
+  std::vector<const char *> scalar;
+
+  static Instructions of(const CpuLevel &level) {
+    if (level.name == "aarch64-dotprod")
+      return aarch64("sdot", "sdot");
+    if (level.name == "aarch64-i8mm")
+      return aarch64("usdot", "usmmla");
+    bool isWide = level.name == "x86-64-avx512vnni";
+    const char *product = isWide ? "vpdpbusd" : "vpmaddubsw";
+    return {product,
+            product,
+            {"vfmadd132ps", "vfmadd213ps", "vfmadd231ps"},
+            {"vmulps"},
+            isWide ? "%zmm" : "%ymm",
+            {"vmulss", "vaddss", "vfmadd213ss", "vfmadd231ss", "vfmadd132ss",
+             "vpextrb", "vpextrw", "vpinsrb", "callq"}};
+  }
+
+private:
+  static Instructions aarch64(const char *product, const char *rowsProduct) {
+    return {
+        product,
+        rowsProduct,
+        {"fmla v"},
+        {"fmul v"},
+        ".16b",
+        {"fmul s", "fadd s", "fmadd", "umov", "smov", "fcvt s", "mul w", "bl"}};
+  }
+};
 
 TEST(CodegenTest, IntegerProductsUseTheirInstruction) {
   for (const CpuLevel &level : CpuLevel::all())
     for (const FormatDescription &format :
          {integers(4, 8, 32), integers(8, 128, 32)})
       for (int64_t rows : {int64_t(1), kDynamic}) {
-        SCOPED_TRACE(level.name + ", " + std::to_string(format.bits) + " bits");
+        SCOPED_TRACE(level.name + ", " + std::to_string(format.bits) +
+                     " bits, rows " + std::to_string(rows));
+        Instructions expected = Instructions::of(level);
         std::string assembly = getLinearAssembly(format, rows, level);
         // Two steps of four columns are written out at least, for each part of
         // a row block.
         int64_t least = 8 / format.bits * tileRows / level.lanes();
-        EXPECT_GE(countUses(assembly, level.vnni ? "vpdpbusd" : "vpmaddubsw"),
+        EXPECT_GE(countUses(assembly, rows == 1 ? expected.product
+                                                : expected.rowsProduct),
                   least);
-        EXPECT_NE(assembly.find(level.vectorBits == 512 ? "%zmm" : "%ymm"),
-                  std::string::npos);
-        expectNoScalarArithmetic(assembly);
+        EXPECT_NE(assembly.find(expected.vector), std::string::npos);
+        for (const char *name : expected.scalar)
+          EXPECT_EQ(countUses(assembly, name), 0) << name;
       }
 }
 
@@ -60,12 +105,11 @@ TEST(CodegenTest, ElementProductsAreFused) {
       for (int64_t rows : {int64_t(1), kDynamic}) {
         SCOPED_TRACE(level.name);
         std::string assembly = getLinearAssembly(elements(scalar), rows, level);
-        int64_t fused = 0;
-        for (const char *order : {"132", "213", "231"})
-          fused += countUses(assembly, std::string("vfmadd") + order + "ps");
-        EXPECT_GE(fused, 4);
-        EXPECT_EQ(countUses(assembly, "vmulps"), 0);
-        expectNoScalarArithmetic(assembly);
+        Instructions expected = Instructions::of(level);
+        EXPECT_GE(countAll(assembly, expected.fused), 4);
+        EXPECT_EQ(countAll(assembly, expected.multiply), 0);
+        for (const char *name : expected.scalar)
+          EXPECT_EQ(countUses(assembly, name), 0) << name;
       }
 }
 

@@ -3,6 +3,7 @@
 #include "test/unit/kernels/Harness.h"
 #include "lowering/cpu/codegen/Codegen.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
 #include <cassert>
 #include <dlfcn.h>
 #include <sys/mman.h>
@@ -76,16 +77,24 @@ Kernel::Kernel(Emit emit, const CpuLevel &level, int64_t scratchBytes)
     fail("cannot create a temporary file");
   if (llvm::Error error = linkSharedObject(object, path))
     fail(llvm::toString(std::move(error)));
+  llvm::FileRemover remover(path);
+  std::string symbol = "_mlir_ciface_" + name;
+  if (!level.availableOnHost()) {
+    emulated = Emulator::get().load(path.str().str(), symbol);
+    return;
+  }
   library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     fail(dlerror());
-  llvm::sys::fs::remove(path);
-  function = dlsym(library, ("_mlir_ciface_" + name).c_str());
+  function = dlsym(library, symbol.c_str());
   if (!function)
     fail(dlerror());
 }
 
-Kernel::~Kernel() { dlclose(library); }
+Kernel::~Kernel() {
+  if (library)
+    dlclose(library);
+}
 
 Kernel::Call Kernel::prepare(std::vector<Argument> arguments, int64_t threads) {
   Call call;
@@ -116,7 +125,47 @@ void Kernel::Call::operator()(int64_t thread) {
                 a[10], a[11], a[12], a[13]);
 }
 
+Emulator::Word Argument::emulate(std::vector<Emulator::Buffer> &buffers) {
+  if (isIndex)
+    return Emulator::number(words[0]);
+  char *data = reinterpret_cast<char *>(words[0]);
+  // What is one memory here is one there.
+  auto same = llvm::find_if(
+      buffers, [&](const auto &buffer) { return buffer.data == data; });
+  int64_t memory = same - buffers.begin();
+  if (same == buffers.end() || same->bytes != bytes) {
+    memory = static_cast<int64_t>(buffers.size());
+    buffers.push_back({data, bytes, {}});
+  }
+  int64_t descriptor = static_cast<int64_t>(buffers.size());
+  buffers.push_back({reinterpret_cast<char *>(words.data()),
+                     words.size() * sizeof(int64_t),
+                     {{0, {memory, 0}}, {sizeof(int64_t), {memory, 0}}}});
+  return {descriptor, 0};
+}
+
+void Kernel::emulate(std::vector<Argument> arguments, int64_t threads) {
+  std::vector<Emulator::Buffer> buffers;
+  std::vector<Emulator::Word> common;
+  for (Argument &argument : arguments)
+    common.push_back(argument.emulate(buffers));
+  std::vector<Array<char>> scratch;
+  std::vector<Argument> descriptors;
+  std::vector<std::vector<Emulator::Word>> calls;
+  for (int64_t thread = 0; thread < threads; ++thread)
+    descriptors.push_back(scratch.emplace_back(std::vector{scratchBytes}));
+  for (int64_t thread = 0; thread < threads; ++thread) {
+    calls.push_back(common);
+    calls.back().push_back(descriptors[thread].emulate(buffers));
+    calls.back().push_back(Emulator::number(thread));
+    calls.back().push_back(Emulator::number(threads));
+  }
+  Emulator::get().call(emulated, buffers, calls);
+}
+
 void Kernel::operator()(std::vector<Argument> arguments, int64_t threads) {
+  if (!function)
+    return emulate(std::move(arguments), threads);
   Call call = prepare(std::move(arguments), threads);
   for (int64_t thread = 0; thread < threads; ++thread)
     call(thread);
@@ -127,10 +176,25 @@ std::string lq::cpu::test::getAssembly(Emit emit, const CpuLevel &level) {
   return std::string(text.begin(), text.end());
 }
 
-std::vector<const CpuLevel *> lq::cpu::test::availableLevels() {
+std::vector<const CpuLevel *> lq::cpu::test::listLevels() {
   std::vector<const CpuLevel *> levels;
   for (const CpuLevel &level : CpuLevel::all())
-    if (level.availableOnHost())
-      levels.push_back(&level);
+    levels.push_back(&level);
   return levels;
+}
+
+std::vector<const CpuLevel *> lq::cpu::test::availableLevels() {
+  std::vector<const CpuLevel *> levels = listLevels();
+  std::erase_if(levels, [](auto *level) { return !level->availableOnHost(); });
+  return levels;
+}
+
+std::string lq::cpu::test::whyNotRun(const CpuLevel &level) {
+  if (level.availableOnHost())
+    return {};
+  CpuLevel base = level;
+  base.features.clear();
+  if (base.availableOnHost())
+    return "this machine lacks its features";
+  return Emulator::whyNone(level.architecture);
 }

@@ -4,8 +4,10 @@
 #define LQ_TEST_UNIT_KERNELS_HARNESS_H
 
 #include "lowering/cpu/kernels/Kernels.h"
+#include "test/unit/kernels/Emulator.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include <cstring>
+#include <gtest/gtest.h>
 #include <memory>
 #include <random>
 #include <string>
@@ -55,7 +57,8 @@ private:
 /// An argument of a kernel: a memref descriptor, or an index.
 class Argument {
 public:
-  template <typename T> Argument(const Array<T> &array) {
+  template <typename T>
+  Argument(const Array<T> &array) : bytes(array.count() * sizeof(T)) {
     words = {reinterpret_cast<intptr_t>(array.data()),
              reinterpret_cast<intptr_t>(array.data()), 0};
     const std::vector<int64_t> &shape = array.getShape();
@@ -71,21 +74,26 @@ public:
     intptr_t address = reinterpret_cast<intptr_t>(bytes);
     argument.words = {address, address, 0, count, 1};
     argument.isIndex = false;
+    argument.bytes = static_cast<size_t>(count);
     return argument;
   }
   intptr_t get() {
     return isIndex ? words[0] : reinterpret_cast<intptr_t>(words.data());
   }
+  /// The same in a call that is emulated; adds the memory to its buffers.
+  Emulator::Word emulate(std::vector<Emulator::Buffer> &buffers);
 
 private:
   std::vector<int64_t> words;
   bool isIndex = false;
+  size_t bytes = 0;
 };
 
 using Emit =
     llvm::function_ref<mlir::func::FuncOp(mlir::ModuleOp, const CpuLevel &)>;
 
-/// A kernel compiled for one level and loaded into this process.
+/// A kernel compiled for one level and loaded into this process, or into an
+/// emulator of the level's architecture.
 class Kernel {
 public:
   /// Compiles the function that `emit` adds to a module.
@@ -93,7 +101,8 @@ public:
   ~Kernel();
   Kernel(const Kernel &) = delete;
 
-  /// A call's arguments, ready for every thread.
+  /// A call's arguments, ready for every thread. Only of kernels in this
+  /// process.
   class Call {
   public:
     void operator()(int64_t thread);
@@ -112,14 +121,21 @@ public:
 
 private:
   void *library = nullptr, *function = nullptr;
+  int64_t emulated = 0;
   int64_t scratchBytes;
+  void emulate(std::vector<Argument> arguments, int64_t threads);
 };
 
 /// Assembly text of the function that `emit` makes.
 std::string getAssembly(Emit emit, const CpuLevel &level);
 
-/// Levels that this machine can run.
+/// All levels, and those that this machine can run.
+std::vector<const CpuLevel *> listLevels();
 std::vector<const CpuLevel *> availableLevels();
+
+/// Why no code of a level can run here, not even under an emulator; empty if
+/// it can.
+std::string whyNotRun(const CpuLevel &level);
 
 /// Random numbers that are the same in every run.
 class Random {
@@ -133,6 +149,40 @@ private:
   std::mt19937 engine{20240607};
   std::normal_distribution<float> gauss;
 };
+
+/// A test that runs for every level: natively, or under an emulator if there is
+/// one, else it is skipped.
+class LevelTest : public ::testing::TestWithParam<const CpuLevel *> {
+protected:
+  Random random;
+
+  const CpuLevel &level() const { return *GetParam(); }
+  /// Whether to take a few cases instead of many: an emulator is slow.
+  bool isEmulated() const { return !level().availableOnHost(); }
+
+  void SetUp() override {
+    std::string reason = whyNotRun(level());
+    if (!reason.empty())
+      GTEST_SKIP() << "code for " << level().name << " is not run: " << reason;
+  }
+
+  Array<float> normal(std::vector<int64_t> shape) {
+    Array<float> array(std::move(shape));
+    for (int64_t i = 0; i < array.count(); ++i)
+      array[i] = random.normal();
+    return array;
+  }
+};
+
+/// Instantiates a test class for all levels.
+#define LQ_FOR_EVERY_LEVEL(testClass)                                          \
+  INSTANTIATE_TEST_SUITE_P(Levels, testClass,                                  \
+                           ::testing::ValuesIn(::lq::cpu::test::listLevels()), \
+                           [](const auto &info) {                              \
+                             std::string name = info.param->name;              \
+                             std::replace(name.begin(), name.end(), '-', '_'); \
+                             return name;                                      \
+                           })
 
 } // namespace lq::cpu::test
 
