@@ -39,6 +39,7 @@ passes onnx 'Passes on the imported graph' dialects/onnx/transforms/Passes.td
 passes raise 'From onnx to lq' passes/raise/Passes.td passes/raise/general/Passes.td
 passes checkpoint 'Weights of checkpoints' passes/checkpoint/Passes.td
 passes quantize 'Quantizing' passes/quantize/Passes.td
+passes checkpoint 'Checkpoints of other software' passes/checkpoint/Passes.td
 passes pack 'Packing' passes/pack/Passes.td
 passes exec 'Passes on entry points' lowering/exec/Passes.td
 passes cpu 'Lowering to CPUs' lowering/cpu/Passes.td
