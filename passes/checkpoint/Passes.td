@@ -55,4 +55,25 @@ def ExportGguf : Pass<"lq-export-gguf", "::mlir::ModuleOp"> {
   ];
 }
 
+def ExportCheckpoint : Pass<"lq-export-checkpoint", "::mlir::ModuleOp"> {
+  let summary = "write the model as a checkpoint of GPTQ, AWQ or compressed-tensors";
+  let description = [{
+    Writes the weights of a raised module as a folder that Hugging Face's libraries
+    load: model.safetensors, config.json with the quantization's configuration, the
+    tokenizer's files. Matrices with integer codes keep their codes, scales and zero
+    points; all others must be dense. GPTQ's files are of version 1 where no weight
+    has zero points, else of version 2.
+
+    Assumes a module before packing whose matrices all have the same bits and group.
+    Leaves the module as it is.
+  }];
+  let options = [
+    Option<"to", "to", "std::string", /*default=*/"", "The folder to write (required)">,
+    Option<"library", "library", "std::string", /*default=*/"\"gptq\"",
+           "gptq, awq or compressed-tensors">,
+    Option<"model", "model", "std::string", /*default=*/"",
+           "Folder with config.json and the tokenizer (required)">,
+  ];
+}
+
 #endif // LQ_PASSES_CHECKPOINT_PASSES_TD

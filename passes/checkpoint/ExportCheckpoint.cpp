@@ -1,0 +1,327 @@
+//===- ExportCheckpoint.cpp - write a Hugging Face checkpoint -------------===//
+
+#include "dialects/common/ModuleWeights.h"
+#include "dialects/lq/Storage.h"
+#include "passes/checkpoint/Packing.h"
+#include "passes/checkpoint/Passes.h"
+#include "passes/checkpoint/Roles.h"
+#include "passes/quantize/WeightSource.h"
+#include "passes/quantize/WeightUses.h"
+#include "runtime/Safetensors.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+namespace lq {
+#define GEN_PASS_DEF_EXPORTCHECKPOINT
+#include "passes/checkpoint/Passes.h.inc"
+} // namespace lq
+
+using namespace mlir;
+using namespace lq;
+using namespace lq::checkpoint;
+namespace json = llvm::json;
+
+namespace {
+
+struct Library {
+  StringRef name;
+  PackingMethod method;
+};
+
+constexpr Library libraries[] = {
+    {"gptq", PackingMethod::Gptq},
+    {"awq", PackingMethod::Awq},
+    {"compressed-tensors", PackingMethod::CompressedTensors}};
+
+/// Writes one folder.
+class CheckpointExporter {
+public:
+  CheckpointExporter(ModuleOp module, PackingMethod method, StringRef folder,
+                     StringRef model)
+      : module(module), method(method), folder(folder), model(model) {}
+  LogicalResult run();
+
+private:
+  LogicalResult fail(const Twine &message) {
+    return emitError(module.getLoc()) << message;
+  }
+  LogicalResult collect(const WeightUses &uses, const Roles &roles);
+  LogicalResult addDense(WeightOp weight, StringRef name);
+  LogicalResult addPacked(WeightOp weight, StringRef name);
+  LogicalResult checkSame(WeightOp weight, const FormatDescription &format);
+  json::Object quantizationConfig() const;
+  LogicalResult writeConfig();
+  LogicalResult copyFiles();
+
+  ModuleOp module;
+  PackingMethod method;
+  StringRef folder, model;
+  std::unique_ptr<WeightFiles> files;
+  SafetensorsWriter writer;
+  llvm::StringSet<> names;
+  /// What all packed matrices have in common.
+  std::optional<FormatDescription> common;
+  bool packsHead = false, hasHead = false;
+};
+
+} // namespace
+
+/// What Hugging Face's libraries call a weight: its name in the ONNX file where
+/// that is one of the names of its role, else the first of these.
+static std::string moduleName(StringRef own, const RoleNames *roles) {
+  StringRef unwrapped = own;
+  unwrapped.consume_front("model.");
+  if (!roles)
+    return own.str();
+  for (StringRef each : {own, unwrapped})
+    if (llvm::is_contained(*roles, each))
+      return each.str();
+  return roles->front();
+}
+
+/// All packed matrices must agree: the configuration is one for all.
+LogicalResult CheckpointExporter::checkSame(WeightOp weight,
+                                            const FormatDescription &format) {
+  if (!common)
+    common = format;
+  if (common->bits == format.bits && common->group == format.group &&
+      common->offset.exists() == format.offset.exists())
+    return success();
+  return emitError(weight.getLoc())
+         << "weight @" << weight.getSymName()
+         << " has another number of bits, group or kind of zero points than "
+            "the weights before, which a checkpoint's configuration cannot say";
+}
+
+LogicalResult CheckpointExporter::addPacked(WeightOp weight, StringRef name) {
+  RankedTensorType type = weight.getTensorType();
+  FormatAttrInterface format = lq::getFormat(type);
+  FormatDescription description = format.getDescription();
+  std::string reason =
+      isTiled(type) ? "it is packed"
+                    : checkPackable(method, description, type.getDimSize(0),
+                                    type.getDimSize(1));
+  if (!reason.empty())
+    return emitError(weight.getLoc())
+           << "weight @" << weight.getSymName() << " of format "
+           << format.getFormatName() << " cannot be exported: " << reason;
+  if (failed(checkSame(weight, description)))
+    return failure();
+  auto source = WeightSource::open(weight, *files);
+  if (failed(source))
+    return failure();
+  Planes planes;
+  planes.resize(description, type.getDimSize(0), type.getDimSize(1));
+  source->readPlanes(format, 0, planes);
+  auto tensors = packMatrix(method, description, planes);
+  if (!tensors)
+    return emitError(weight.getLoc())
+           << "weight @" << weight.getSymName() << ": "
+           << llvm::toString(tensors.takeError());
+  name.consume_back(".weight");
+  for (PackedTensor &tensor : *tensors)
+    writer.addTensor((name + "." + tensor.suffix).str(), tensor.type,
+                     tensor.shape,
+                     [bytes = std::move(tensor.bytes)](AtomicFile &file) {
+                       return file.write(bytes);
+                     });
+  return success();
+}
+
+LogicalResult CheckpointExporter::addDense(WeightOp weight, StringRef name) {
+  RankedTensorType type = weight.getTensorType();
+  FormatAttrInterface format = type.getEncoding()
+                                   ? lq::getFormat(type)
+                                   : getDenseFormat(type.getElementType());
+  if (!format || isTiled(type) || !WeightSource::isReadable(type))
+    return emitError(weight.getLoc())
+           << "weight @" << weight.getSymName() << " of " << type
+           << " cannot be exported as numbers; quantize with embeddings=false "
+              "and before packing";
+  int64_t rows = type.getRank() == 2 ? type.getDimSize(0) : 1;
+  int64_t columns = rows ? type.getNumElements() / rows : 0;
+  writer.addTensor(
+      name.str(),
+      StringRef(scalarName(format.getDescription().element)).upper(),
+      std::vector<uint64_t>(type.getShape().begin(), type.getShape().end()),
+      [this, weight, format, rows, columns](AtomicFile &file) -> lq::Error {
+        auto source = WeightSource::open(weight, *files);
+        if (failed(source))
+          return lq::Error(ErrorCode::Io, "a weight cannot be read");
+        bool isMatrix = WeightOp(weight).getTensorType().getRank() == 2;
+        std::vector<char> bytes(format.getRowBytes(columns));
+        Planes planes;
+        planes.resize(format.getDescription(), 1, columns);
+        for (int64_t r = 0; r < rows; ++r) {
+          source->readRows(isMatrix ? r : 0, planes.values);
+          format.encode(planes, bytes);
+          if (lq::Error error =
+                  file.write(std::string_view(bytes.data(), bytes.size())))
+            return error;
+        }
+        source->release();
+        return lq::Error::success();
+      });
+  return success();
+}
+
+LogicalResult CheckpointExporter::collect(const WeightUses &uses,
+                                          const Roles &roles) {
+  SmallVector<OpOperand *> all(uses.matrixUses);
+  llvm::append_range(all, uses.otherUses);
+  for (OpOperand *use : all) {
+    bool isMatrix = llvm::is_contained(uses.matrixUses, use);
+    auto role = roles.find(use);
+    if (!isMatrix && role == roles.end())
+      continue;
+    WeightOp weight = uses.weight;
+    bool isHead =
+        role != roles.end() && role->second.front() == "lm_head.weight";
+    // Tied: the head is the table.
+    if (isHead && uses.isTable)
+      continue;
+    std::string name = moduleName(
+        weight.getSymName(), role == roles.end() ? nullptr : &role->second);
+    if (!names.insert(name).second)
+      continue;
+    FormatAttrInterface format = lq::getFormat(weight.getTensorType());
+    bool isPacked = format && format.getDescription().hasCodes();
+    hasHead |= isHead;
+    packsHead |= isHead && isPacked;
+    if (failed(isPacked ? addPacked(weight, name) : addDense(weight, name)))
+      return failure();
+  }
+  return success();
+}
+
+json::Object CheckpointExporter::quantizationConfig() const {
+  int64_t group = common->group ? common->group : -1;
+  int64_t bits = common->bits;
+  bool zeroPoints = common->offset.exists();
+  if (method == PackingMethod::Gptq)
+    return json::Object{{"quant_method", "gptq"},
+                        {"bits", bits},
+                        {"group_size", group},
+                        {"sym", !zeroPoints},
+                        {"desc_act", false},
+                        {"lm_head", packsHead},
+                        {"checkpoint_format", zeroPoints ? "gptq_v2" : "gptq"},
+                        {"pack_dtype", "int32"}};
+  if (method == PackingMethod::Awq) {
+    json::Array skipped;
+    if (hasHead && !packsHead)
+      skipped.push_back("lm_head");
+    return json::Object{{"quant_method", "awq"},
+                        {"bits", bits},
+                        {"group_size", group},
+                        {"zero_point", true},
+                        {"version", "gemm"},
+                        {"modules_to_not_convert", std::move(skipped)}};
+  }
+  json::Object weights{
+      {"num_bits", bits},
+      {"type", "int"},
+      {"symmetric", !zeroPoints},
+      {"strategy", group > 0 ? "group" : "channel"},
+      {"group_size", group > 0 ? json::Value(group) : json::Value(nullptr)}};
+  json::Array ignored;
+  if (!packsHead)
+    ignored.push_back("lm_head");
+  return json::Object{
+      {"quant_method", "compressed-tensors"},
+      {"format", "pack-quantized"},
+      {"quantization_status", "compressed"},
+      {"ignore", std::move(ignored)},
+      {"config_groups",
+       json::Object{
+           {"group_0", json::Object{{"targets", json::Array{"Linear"}},
+                                    {"weights", std::move(weights)}}}}}};
+}
+
+LogicalResult CheckpointExporter::writeConfig() {
+  std::string where = (model + "/config.json").str();
+  auto buffer = llvm::MemoryBuffer::getFile(where);
+  if (!buffer)
+    return fail("cannot read " + quoted(where) + ": " +
+                buffer.getError().message());
+  llvm::Expected<json::Value> config = json::parse((*buffer)->getBuffer());
+  if (!config)
+    return fail(quoted(where) + ": " + llvm::toString(config.takeError()));
+  json::Object *object = config->getAsObject();
+  if (!object)
+    return fail(quoted(where) + ": expected an object");
+  if (common)
+    (*object)["quantization_config"] = quantizationConfig();
+  std::string text;
+  llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", *config);
+  if (lq::Error error =
+          writeFileAtomically((folder + "/config.json").str(), text))
+    return fail(error.message());
+  return success();
+}
+
+/// The files that make up the tokenizer and the way of generating.
+LogicalResult CheckpointExporter::copyFiles() {
+  for (StringRef name :
+       {"tokenizer.json", "tokenizer_config.json", "generation_config.json",
+        "special_tokens_map.json", "chat_template.jinja"}) {
+    std::string from = (model + "/" + name).str();
+    if (!llvm::sys::fs::exists(from))
+      continue;
+    if (std::error_code error =
+            llvm::sys::fs::copy_file(from, (folder + "/" + name).str()))
+      return fail("cannot copy " + quoted(from) + ": " + error.message());
+  }
+  return success();
+}
+
+LogicalResult CheckpointExporter::run() {
+  auto opened = openWeightFiles(module);
+  if (!opened)
+    return fail(llvm::toString(opened.takeError()));
+  files = std::move(*opened);
+  Roles roles = findRoles(module);
+  for (const WeightUses &uses : collectWeightUses(module))
+    if (failed(collect(uses, roles)))
+      return failure();
+  if (std::error_code error = llvm::sys::fs::create_directories(folder))
+    return fail("cannot make " + quoted(folder) + ": " + error.message());
+  writer.setMetadata("format", "pt");
+  if (failed(writeConfig()) || failed(copyFiles()))
+    return failure();
+  if (lq::Error error = writer.finish((folder + "/model.safetensors").str()))
+    return fail(error.message());
+  return success();
+}
+
+namespace {
+struct ExportCheckpointPass
+    : lq::impl::ExportCheckpointBase<ExportCheckpointPass> {
+  using ExportCheckpointBase::ExportCheckpointBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    const Library *found = llvm::find_if(libraries, [&](const Library &each) {
+      return each.name == StringRef(library);
+    });
+    LogicalResult result = failure();
+    if (to.empty() || model.empty())
+      emitError(module.getLoc())
+          << "options to and model: the folder to write and the model's "
+             "folder are required";
+    else if (found == std::end(libraries))
+      emitError(module.getLoc())
+          << "option library: expected gptq, awq or compressed-tensors, got "
+          << quoted(library);
+    else
+      result = CheckpointExporter(module, found->method, to, model).run();
+    if (failed(result))
+      signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+};
+} // namespace

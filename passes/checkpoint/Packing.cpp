@@ -1,0 +1,203 @@
+//===- Packing.cpp - words of quantized matrices, to be written -----------===//
+
+#include "passes/checkpoint/Packing.h"
+#include "dialects/lq/Scalars.h"
+
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace lq;
+using namespace lq::checkpoint;
+
+static constexpr int64_t wordBits = 32;
+
+namespace {
+
+/// A field of a matrix of integers.
+using FieldAt = llvm::function_ref<unsigned(int64_t row, int64_t column)>;
+
+template <typename T> std::string asBytes(const std::vector<T> &values) {
+  return {reinterpret_cast<const char *>(values.data()),
+          values.size() * sizeof(T)};
+}
+
+/// Rows of fields as rows of words, streams with low bits first.
+std::vector<uint32_t> packRows(int64_t rows, int64_t columns, unsigned bits,
+                               FieldAt fieldAt) {
+  int64_t words = llvm::divideCeilSigned(columns * bits, wordBits);
+  std::vector<uint32_t> packed(rows * words);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) {
+      uint64_t field = uint64_t(fieldAt(r, c)) << (c * bits % wordBits);
+      int64_t word = r * words + c * bits / wordBits;
+      packed[word] |= static_cast<uint32_t>(field);
+      if (field >> wordBits)
+        packed[word + 1] |= static_cast<uint32_t>(field >> wordBits);
+    }
+  return packed;
+}
+
+/// Columns of fields as columns of words: what packRows gives for the
+/// transpose, transposed.
+std::vector<uint32_t> packColumns(int64_t rows, int64_t columns, unsigned bits,
+                                  FieldAt fieldAt) {
+  std::vector<uint32_t> packed = packRows(
+      columns, rows, bits, [&](int64_t c, int64_t r) { return fieldAt(r, c); });
+  int64_t words = llvm::divideCeilSigned(rows * bits, wordBits);
+  std::vector<uint32_t> result(packed.size());
+  for (int64_t c = 0; c < columns; ++c)
+    for (int64_t w = 0; w < words; ++w)
+      result[w * columns + c] = packed[c * words + w];
+  return result;
+}
+
+/// Packs one matrix.
+class Packer {
+public:
+  Packer(const FormatDescription &format, const Planes &planes)
+      : format(format), planes(planes),
+        groups(format.groupCount(planes.columns)) {}
+
+  llvm::Expected<std::vector<PackedTensor>> gptq();
+  llvm::Expected<std::vector<PackedTensor>> awq();
+  llvm::Expected<std::vector<PackedTensor>> compressed();
+
+private:
+  bool hasZeroPoints() const { return format.offset.exists(); }
+  unsigned code(int64_t n, int64_t k) const {
+    return planes.codes[n * planes.columns + k];
+  }
+  unsigned zero(int64_t n, int64_t g) const {
+    return hasZeroPoints() ? planes.offset.integers[n * groups + g]
+                           : static_cast<unsigned>(format.zero);
+  }
+  void add(std::string suffix, std::string type, std::vector<int64_t> shape,
+           std::string bytes) {
+    tensors.push_back({std::move(suffix), std::move(type),
+                       std::vector<uint64_t>(shape.begin(), shape.end()),
+                       std::move(bytes)});
+  }
+  llvm::Error addScales();
+
+  const FormatDescription &format;
+  const Planes &planes;
+  int64_t groups;
+  std::vector<PackedTensor> tensors;
+};
+
+} // namespace
+
+/// Scales [groups, rows] in f16.
+llvm::Error Packer::addScales() {
+  std::vector<uint16_t> scales(groups * planes.rows);
+  for (int64_t n = 0; n < planes.rows; ++n)
+    for (int64_t g = 0; g < groups; ++g) {
+      float scale = planes.scale.numbers[n * groups + g];
+      uint16_t half = narrowF16(scale);
+      if (widenF16(half) != scale && scale == scale)
+        return llvm::createStringError(
+            "the scale %g of row %lld is no f16, which the library needs",
+            static_cast<double>(scale), static_cast<long long>(n));
+      scales[g * planes.rows + n] = half;
+    }
+  add("scales", "F16", {groups, planes.rows}, asBytes(scales));
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::vector<PackedTensor>> Packer::gptq() {
+  int64_t rows = planes.rows, columns = planes.columns;
+  // Version 1 stores zero points less one; in the middle, none is 0.
+  unsigned less = hasZeroPoints() ? 0 : 1;
+  add("qweight", "I32", {columns * format.bits / wordBits, rows},
+      asBytes(packColumns(columns, rows, format.bits,
+                          [&](int64_t k, int64_t n) { return code(n, k); })));
+  add("qzeros", "I32", {groups, rows * format.bits / wordBits},
+      asBytes(packRows(groups, rows, format.bits, [&](int64_t g, int64_t n) {
+        return zero(n, g) - less;
+      })));
+  std::vector<int32_t> order(columns);
+  for (int64_t k = 0; k < columns; ++k)
+    order[k] = static_cast<int32_t>(k / format.groupColumns(columns));
+  add("g_idx", "I32", {columns}, asBytes(order));
+  if (llvm::Error error = addScales())
+    return std::move(error);
+  return std::move(tensors);
+}
+
+llvm::Expected<std::vector<PackedTensor>> Packer::awq() {
+  int64_t rows = planes.rows, columns = planes.columns;
+  // Nibble i of a word is row order[i] of its eight.
+  constexpr int64_t order[] = {0, 2, 4, 6, 1, 3, 5, 7};
+  auto rowOf = [&](int64_t field) { return field / 8 * 8 + order[field % 8]; };
+  add("qweight", "I32", {columns, rows / 8},
+      asBytes(packRows(columns, rows, 4, [&](int64_t k, int64_t field) {
+        return code(rowOf(field), k);
+      })));
+  add("qzeros", "I32", {groups, rows / 8},
+      asBytes(packRows(groups, rows, 4, [&](int64_t g, int64_t field) {
+        return zero(rowOf(field), g);
+      })));
+  if (llvm::Error error = addScales())
+    return std::move(error);
+  return std::move(tensors);
+}
+
+llvm::Expected<std::vector<PackedTensor>> Packer::compressed() {
+  int64_t rows = planes.rows, columns = planes.columns;
+  auto words = [&](int64_t fields) {
+    return llvm::divideCeilSigned(fields * format.bits, wordBits);
+  };
+  add("weight_packed", "I32", {rows, words(columns)},
+      asBytes(packRows(rows, columns, format.bits,
+                       [&](int64_t n, int64_t k) { return code(n, k); })));
+  if (hasZeroPoints())
+    add("weight_zero_point", "I32", {words(rows), groups},
+        asBytes(packColumns(rows, groups, format.bits,
+                            [&](int64_t n, int64_t g) { return zero(n, g); })));
+  int64_t width = byteWidth(format.scale.type);
+  std::string scales(planes.scale.numbers.size() * width, '\0');
+  for (size_t i = 0; i < planes.scale.numbers.size(); ++i)
+    storeScalar(format.scale.type, planes.scale.numbers[i],
+                scales.data() + i * width);
+  add("weight_scale", scalarName(format.scale.type).upper(), {rows, groups},
+      std::move(scales));
+  add("weight_shape", "I64", {2}, asBytes(std::vector<int64_t>{rows, columns}));
+  return std::move(tensors);
+}
+
+std::string checkpoint::checkPackable(PackingMethod method,
+                                      const FormatDescription &format,
+                                      int64_t rows, int64_t columns) {
+  bool zeroPoints = format.offset.kind == GroupNumber::Kind::ZeroPoint;
+  if (format.level != LevelKind::Integer ||
+      format.scale.kind != GroupNumber::Kind::Direct ||
+      (format.offset.exists() && !zeroPoints) ||
+      format.zero != (zeroPoints ? 0 : 1 << (format.bits - 1)) ||
+      (zeroPoints && format.offset.bits != format.bits))
+    return "it is not integer codes with a scale and a zero point a group";
+  auto isOneOf = [&](std::initializer_list<unsigned> bits) {
+    return llvm::is_contained(bits, format.bits);
+  };
+  if (method == PackingMethod::Awq    ? !isOneOf({4})
+      : method == PackingMethod::Gptq ? !isOneOf({2, 3, 4, 8})
+                                      : !isOneOf({2, 4, 8}))
+    return "the library has no codes of " + std::to_string(format.bits) +
+           " bits";
+  if (method == PackingMethod::CompressedTensors)
+    return columns % format.groupColumns(columns) == 0
+               ? ""
+               : "its last group is shorter than the others";
+  if (rows * format.bits % wordBits != 0 ||
+      (method == PackingMethod::Gptq && columns * format.bits % wordBits != 0))
+    return "its codes do not fill whole words";
+  return "";
+}
+
+llvm::Expected<std::vector<PackedTensor>>
+checkpoint::packMatrix(PackingMethod method, const FormatDescription &format,
+                       const Planes &planes) {
+  Packer packer(format, planes);
+  if (method == PackingMethod::Gptq)
+    return packer.gptq();
+  return method == PackingMethod::Awq ? packer.awq() : packer.compressed();
+}
