@@ -11,7 +11,7 @@
 #include "passes/quantize/Search.h"
 #include "dialects/lq/Scalars.h"
 #include "passes/quantize/FactorSearch.h"
-#include "passes/quantize/SearchGroups.h"
+#include "passes/quantize/GroupFitter.h"
 
 #include <algorithm>
 #include <cmath>
@@ -50,13 +50,14 @@ struct Batch {
 template <typename Levels> class NumberSearch {
 public:
   NumberSearch(const FormatDescription &format, const SortedLevels &sorted)
-      : format(format), sorted(sorted), levels(sorted),
+      : format(format), sorted(sorted), levels(sorted), fitter(format, sorted),
         scaleRange(format.scale), offsetRange(format.offset) {}
 
   /// Searches groups of `columns` columns each; the last may have fewer.
   void run(llvm::ArrayRef<float> weights, llvm::ArrayRef<float> importance,
            int64_t columns);
 
+  int64_t groupCount() const { return groups; }
   /// What was found. A Product has one number, any other one for each group.
   float scaleNumber(int64_t g) const {
     return (scaleIsProduct() ? scaleFactor : laneOf(g).held.fit.scale[g % 4]) *
@@ -80,31 +81,20 @@ private:
   const FormatDescription &format;
   const SortedLevels &sorted;
   Levels levels;
+  GroupFitter<Levels> fitter;
   IntegerRange scaleRange, offsetRange;
 
   std::vector<Batch> batches;
   int64_t groups = 0;
-  /// The sign of offsets: all of them where integers have none; else 0.
-  float offsetSign = 0;
   float scaleFactor = 0, offsetFactor = 0;
 
   bool hasOffset() const { return format.offset.exists(); }
   bool scaleIsProduct() const { return format.scale.hasIntegers(); }
   bool offsetIsProduct() const { return format.offset.hasIntegers(); }
-  /// Integers without a sign cannot turn that of the factor.
-  bool scalesArePositive() const {
-    return scaleIsProduct() && format.scale.zero == 0;
-  }
   const Batch &laneOf(int64_t g) const { return batches[g / laneCount]; }
 
   void load(llvm::ArrayRef<float> weights, llvm::ArrayRef<float> importance,
             int64_t columns);
-  Fit fitLevels(const GroupBatch &group, const LevelSums &sums,
-                Lanes &gain) const;
-  void tryLevels(Batch &batch, Lanes inverse, Lanes shift, Lanes &gain) const;
-  void fitFromEnds(Batch &batch, Lanes &gain) const;
-  void fitFromLargest(Batch &batch, Lanes &gain) const;
-  void fitGroup(Batch &batch) const;
 
   float roundFactor(const GroupNumber &number, float value) const {
     float unit = batches[0].unit[0];
@@ -124,7 +114,7 @@ private:
 } // namespace
 
 //===----------------------------------------------------------------------===//
-// Groups by themselves
+// Weights
 //===----------------------------------------------------------------------===//
 
 /// A power of two near the largest magnitude.
@@ -164,110 +154,11 @@ void NumberSearch<Levels>::load(llvm::ArrayRef<float> weights,
     }
     batch.groups.finish();
   }
-  offsetSign = 0;
+  // Integers without a sign leave the factor's to all offsets.
+  fitter.offsetSign = 0;
   if (offsetIsProduct() && format.offset.zero == 0)
-    offsetSign = llvm::all_of(weights, [](float x) { return x > 0; }) ? 1 : -1;
-}
-
-/// The scale and offset of least squared error for levels with these sums. The
-/// gain is what they take off the squares of the weights.
-template <typename Levels>
-Fit NumberSearch<Levels>::fitLevels(const GroupBatch &group,
-                                    const LevelSums &sums, Lanes &gain) const {
-  Lanes zero = {};
-  Fit fit;
-  fit.scale = select(sums.square > zero, sums.product / sums.square, zero);
-  gain = fit.scale * sums.product;
-  if (hasOffset()) {
-    Lanes determinant = group.count * sums.square - sums.level * sums.level;
-    Mask solvable = determinant > splat(1e-6f) * group.count * sums.square;
-    Lanes scale = group.count * sums.product - sums.level * group.sum;
-    scale = select(solvable, scale / determinant, zero);
-    Lanes offset = select(group.count > zero,
-                          (group.sum - scale * sums.level) / group.count, zero);
-    Lanes both = scale * sums.product + offset * group.sum;
-    Mask better = (offset * splat(offsetSign) >= zero) & (both > gain);
-    fit.scale = select(better, scale, fit.scale);
-    fit.offset = select(better, offset, zero);
-    gain = select(better, both, gain);
-  }
-  if (scalesArePositive()) {
-    Mask wrong = fit.scale < zero;
-    fit.scale = select(wrong, zero, fit.scale);
-    fit.offset = select(wrong, zero, fit.offset);
-    gain = select(wrong, zero, gain);
-  }
-  return fit;
-}
-
-/// Rounds by x * inverse + shift, and keeps what fits better than `gain`.
-template <typename Levels>
-void NumberSearch<Levels>::tryLevels(Batch &batch, Lanes inverse, Lanes shift,
-                                     Lanes &gain) const {
-  LevelSums sums = batch.groups.sumLevels(levels, inverse, shift);
-  Lanes newGain;
-  Fit fit = fitLevels(batch.groups, sums, newGain);
-  Mask better = newGain > gain;
-  gain = select(better, newGain, gain);
-  batch.best.scale = select(better, fit.scale, batch.best.scale);
-  batch.best.offset = select(better, fit.offset, batch.best.offset);
-  batch.sums.level = select(better, sums.level, batch.sums.level);
-  batch.sums.square = select(better, sums.square, batch.sums.square);
-  batch.sums.product = select(better, sums.product, batch.sums.product);
-}
-
-/// With an offset: the ends of the weights at the ends of the levels, and a
-/// little inside or outside of them.
-template <typename Levels>
-void NumberSearch<Levels>::fitFromEnds(Batch &batch, Lanes &gain) const {
-  Lanes least = batch.groups.least;
-  if (offsetSign < 0)
-    least = min(least, Lanes{});
-  float span = sorted.highest() - sorted.lowest();
-  Lanes range = invert(batch.groups.largest - least);
-  for (int step = -10; step <= 12; ++step) {
-    float stretch = 0.1f * static_cast<float>(step);
-    Lanes inverse = splat(span + stretch) * range;
-    Lanes shift = splat(sorted.lowest()) - least * inverse;
-    tryLevels(batch, inverse, shift, gain);
-    if (step > 0)
-      tryLevels(batch, inverse, shift - splat(stretch / 2), gain);
-  }
-}
-
-/// Without: the largest magnitude at or near the lowest or the highest level.
-template <typename Levels>
-void NumberSearch<Levels>::fitFromLargest(Batch &batch, Lanes &gain) const {
-  Lanes least = batch.groups.least, largest = batch.groups.largest;
-  Lanes extreme = invert(select(-least > largest, least, largest));
-  for (float end : {sorted.lowest(), sorted.highest()}) {
-    if (end == 0)
-      continue;
-    // Up to nearly a level, or a tenth of the range.
-    float width = std::max(0.15f, std::fabs(end) * 0.015f);
-    for (int step = -6; step <= 6; ++step) {
-      Lanes inverse = splat(end + static_cast<float>(step) * width) * extreme;
-      if (scalesArePositive())
-        inverse = max(inverse, -inverse);
-      tryLevels(batch, inverse, Lanes{}, gain);
-    }
-  }
-}
-
-template <typename Levels>
-void NumberSearch<Levels>::fitGroup(Batch &batch) const {
-  batch.best = Fit();
-  batch.sums = LevelSums();
-  Lanes gain = splat(-1.0f);
-  if (hasOffset())
-    fitFromEnds(batch, gain);
-  else
-    fitFromLargest(batch, gain);
-  // Rounding by the fit, and fitting to that, can only lower the error.
-  for (int i = 0; i < 2; ++i) {
-    Lanes inverse = invert(batch.best.scale);
-    tryLevels(batch, inverse, -batch.best.offset * inverse, gain);
-  }
+    fitter.offsetSign =
+        llvm::all_of(weights, [](float x) { return x > 0; }) ? 1 : -1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -287,7 +178,7 @@ Lanes NumberSearch<Levels>::offsetBeside(const Batch &batch,
                                          Lanes scale) const {
   Lanes zero = {}, count = batch.groups.count;
   Lanes offset = (batch.groups.sum - scale * batch.sums.level) / count;
-  Mask allowed = (count > zero) & (offset * splat(offsetSign) >= zero);
+  Mask allowed = (count > zero) & (offset * splat(fitter.offsetSign) >= zero);
   return select(allowed, offset, zero);
 }
 
@@ -406,7 +297,7 @@ template <typename Levels>
 bool NumberSearch<Levels>::refitNumbers(Batch &batch) const {
   Held next = batch.held;
   Lanes ignored;
-  Fit fit = fitLevels(batch.groups, batch.sums, ignored);
+  Fit fit = fitter.fitLevels(batch.groups, batch.sums, ignored);
   if (!scaleIsProduct())
     next.fit.scale = roundNumbers(format.scale, fit.scale, batch.unit);
   if (hasOffset() && !offsetIsProduct())
@@ -477,8 +368,11 @@ void NumberSearch<Levels>::run(llvm::ArrayRef<float> weights,
                                llvm::ArrayRef<float> importance,
                                int64_t columns) {
   load(weights, importance, columns);
-  for (Batch &batch : batches)
-    fitGroup(batch);
+  for (Batch &batch : batches) {
+    BestFit best = fitter.fit(batch.groups);
+    batch.best = best.fit;
+    batch.sums = best.sums;
+  }
   holdScales();
   if (hasOffset())
     holdOffsets();
@@ -546,6 +440,31 @@ static std::vector<float> normalise(const FormatDescription &format,
   return result;
 }
 
+/// Copies what was found for groups [group, ...) of super-group `super`.
+template <typename Levels>
+static void storeNumbers(const FormatDescription &format,
+                         const NumberSearch<Levels> &search, int64_t super,
+                         int64_t group, Planes &planes) {
+  bool scaleIsProduct = format.scale.hasIntegers();
+  bool offsetIsProduct = format.offset.hasIntegers();
+  if (scaleIsProduct)
+    planes.scale.numbers[super] = search.scaleNumber(0);
+  if (offsetIsProduct)
+    planes.offset.numbers[super] = search.offsetNumber(0);
+  for (int64_t g = 0; g < search.groupCount(); ++g) {
+    if (scaleIsProduct)
+      planes.scale.integers[group + g] =
+          static_cast<uint8_t>(search.scaleInteger(g) + format.scale.zero);
+    else
+      planes.scale.numbers[group + g] = search.scaleNumber(g);
+    if (offsetIsProduct)
+      planes.offset.integers[group + g] =
+          static_cast<uint8_t>(search.offsetInteger(g) + format.offset.zero);
+    else if (format.offset.exists())
+      planes.offset.numbers[group + g] = search.offsetNumber(g);
+  }
+}
+
 template <typename Levels>
 static void searchRows(const FormatDescription &format,
                        llvm::ArrayRef<float> weights,
@@ -555,38 +474,18 @@ static void searchRows(const FormatDescription &format,
   int64_t size = format.groupColumns(planes.columns);
   int64_t groups = format.groupCount(planes.columns);
   int64_t supers = format.superGroupCount(planes.columns);
-  bool scaleIsProduct = format.scale.hasIntegers();
-  bool offsetIsProduct = format.offset.hasIntegers();
   int64_t part = format.superGroup ? format.superGroup : laneCount * size;
   for (int64_t row = 0; row < planes.rows; ++row)
     for (int64_t first = 0; first < planes.columns; first += part) {
       int64_t count = std::min(part, planes.columns - first);
-      llvm::ArrayRef<float> columns =
-          weights.slice(row * planes.columns + first, count);
-      search.run(columns,
+      int64_t at = row * planes.columns + first;
+      search.run(weights.slice(at, count),
                  importance.empty() ? importance
                                     : importance.slice(first, count),
                  size);
-      int64_t super = row * supers + first / part;
-      if (scaleIsProduct)
-        planes.scale.numbers[super] = search.scaleNumber(0);
-      if (offsetIsProduct)
-        planes.offset.numbers[super] = search.offsetNumber(0);
-      for (int64_t g = 0; g * size < count; ++g) {
-        int64_t at = row * groups + first / size + g;
-        if (scaleIsProduct)
-          planes.scale.integers[at] =
-              static_cast<uint8_t>(search.scaleInteger(g) + format.scale.zero);
-        else
-          planes.scale.numbers[at] = search.scaleNumber(g);
-        if (offsetIsProduct)
-          planes.offset.integers[at] = static_cast<uint8_t>(
-              search.offsetInteger(g) + format.offset.zero);
-        else if (format.offset.exists())
-          planes.offset.numbers[at] = search.offsetNumber(g);
-      }
-      search.writeCodes(&planes.codes[row * planes.columns + first], size,
-                        count);
+      storeNumbers(format, search, row * supers + first / part,
+                   row * groups + first / size, planes);
+      search.writeCodes(&planes.codes[at], size, count);
     }
 }
 

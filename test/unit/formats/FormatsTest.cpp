@@ -74,6 +74,9 @@ TEST_F(FormatsTest, DescriptionsAreComplete) {
       ASSERT_GT(description.superGroup, 0);
       EXPECT_EQ(description.superGroup % description.group, 0);
     }
+    // No search finds zero points.
+    EXPECT_FALSE(description.scaleRule == ScaleRule::Search &&
+                 description.offset.kind == GroupNumber::Kind::ZeroPoint);
     if (description.level == LevelKind::Table)
       EXPECT_EQ(description.levels.size(), size_t(1) << description.bits);
   }
