@@ -8,6 +8,7 @@
 #include "passes/quantize/WeightPlaces.h"
 #include "passes/quantize/WeightSource.h"
 
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -138,6 +139,46 @@ static FormatAttrInterface fitFormat(FormatAttrInterface format,
 
 namespace {
 
+/// Weights that get another format than the one wanted; those that do for the
+/// same reason share a remark.
+class Fallbacks {
+public:
+  void add(WeightOp weight, FormatAttrInterface wanted,
+           FormatAttrInterface given) {
+    int64_t columns = weight.getTensorType().getDimSize(1);
+    weights[{wanted, given, columns}].push_back(weight);
+  }
+
+  /// Emits the remarks, at the first weight of each; returns how many weights
+  /// there are.
+  int64_t remark() const {
+    int64_t count = 0;
+    for (const auto &[key, same] : weights) {
+      auto [wanted, given, columns] = key;
+      count += static_cast<int64_t>(same.size());
+      WeightOp first = same.front();
+      auto remark = emitRemark(first.getLoc())
+                    << "weight @" << first.getSymName();
+      if (same.size() > 1)
+        remark << " and " << same.size() - 1 << " more";
+      bool one = same.size() == 1;
+      remark << " with " << columns << " columns ";
+      if (given)
+        remark << (one ? "is" : "are") << " encoded as "
+               << given.getFormatName();
+      else
+        remark << (one ? "stays" : "stay") << " dense";
+      remark << ", not " << wanted.getFormatName() << ": "
+             << wanted.checkColumns(columns);
+    }
+    return count;
+  }
+
+private:
+  using Key = std::tuple<FormatAttrInterface, FormatAttrInterface, int64_t>;
+  llvm::MapVector<Key, llvm::SmallVector<WeightOp>> weights;
+};
+
 /// Regular expressions, of which any may match.
 struct Patterns {
   std::vector<llvm::Regex> expressions;
@@ -218,6 +259,7 @@ QuantizeRtnPass::chooseWeights(ModuleOp module) {
     return failure();
   std::vector<Job> jobs;
   WeightPlaces places(module);
+  Fallbacks fallbacks;
   for (WeightUses &uses : collectWeightUses(module)) {
     WeightOp weight = uses.weight;
     if (uses.matrixUses.empty() ||
@@ -229,19 +271,12 @@ QuantizeRtnPass::chooseWeights(ModuleOp module) {
     int64_t columns = weight.getTensorType().getDimSize(1);
     FormatAttrInterface wanted = choice->formatOf(places.placeOf(uses));
     FormatAttrInterface fitting = fitFormat(wanted, columns);
-    if (fitting != wanted) {
-      ++fallbackWeights;
-      emitRemark(weight.getLoc())
-          << "weight @" << weight.getSymName() << " with " << columns
-          << " columns "
-          << (fitting ? "is encoded as " + fitting.getFormatName().str()
-                      : "stays dense")
-          << ", not " << wanted.getFormatName() << ": "
-          << wanted.checkColumns(columns);
-    }
+    if (fitting != wanted)
+      fallbacks.add(weight, wanted, fitting);
     if (fitting)
       jobs.push_back({std::move(uses), fitting, {}, false});
   }
+  fallbackWeights += fallbacks.remark();
   return jobs;
 }
 
