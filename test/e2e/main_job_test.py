@@ -6,6 +6,7 @@ a non-zero status and no half-written file.
 """
 
 import argparse
+import platform
 import signal
 import subprocess
 import sys
@@ -101,7 +102,16 @@ class MainJob(unittest.TestCase):
 
     def test_unknown_format_and_target(self):
         self.fails(run("lq-compile", OPTIONS.model, "--quantize=q9", "-o", self.folder / "x.lq"), "q8_0")
-        self.fails(run("lq-compile", OPTIONS.model, "--target=z80", "-o", self.folder / "x.lq"), "x86-64")
+        self.fails(run("lq-compile", OPTIONS.model, "--target=z80", "-o", self.folder / "x.lq"),
+                   "x86-64", "aarch64-dotprod")
+
+    def test_code_for_another_architecture(self):
+        other = "x86-64" if platform.machine() == "aarch64" else "aarch64"
+        artifact = self.folder / "other.lq"
+        result = run("lq-compile", OPTIONS.model, f"--target={other}", "--quiet", "-o", artifact)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.fails(run("lq-run", artifact, "--prompt", "a"),
+                   "no code for this machine", other, "needs another kind of processor")
 
     def test_truncated_onnx(self):
         model = self.folder / "cut" / "model.onnx"

@@ -6,6 +6,7 @@
 #include "tools/lq-compile/Compiler.h"
 #include "tools/lq-compile/WorkFolder.h"
 #include "tools/lq-opt/RegisterAll.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -46,9 +47,10 @@ static cl::opt<std::string> ggufFile(
     cl::value_desc("file"), cl::cat(category));
 static cl::list<std::string>
     targets("target",
-            cl::desc("What to generate code for: 'host', 'x86-64' (every "
-                     "level), or levels by "
-                     "name; several with commas (default: x86-64)"),
+            cl::desc("What to generate code for: 'host' (this machine's best "
+                     "level), 'x86-64' or 'aarch64' (every level), or levels "
+                     "by name; several with commas (default: every level of "
+                     "this machine's architecture)"),
             cl::value_desc("targets"), cl::CommaSeparated, cl::cat(category));
 static cl::opt<std::string>
     cacheType("kv",
@@ -109,22 +111,23 @@ static llvm::SmallVector<const cpu::CpuLevel *> chooseLevels() {
   auto isNamed = [&](llvm::StringRef name) {
     return llvm::is_contained(targets, name);
   };
-  bool all = targets.empty() || isNamed("x86-64");
   bool host = isNamed("host");
+  llvm::SetVector<llvm::StringRef> names;
   for (const cpu::CpuLevel &level : cpu::CpuLevel::all()) {
     bool isHost = host && level.availableOnHost();
     host &= !isHost;
-    if (all || isHost || isNamed(level.name))
+    llvm::StringRef architecture = cpu::getName(level.architecture);
+    bool isDefault =
+        targets.empty() && level.architecture == cpu::hostArchitecture();
+    if (isDefault || isHost || isNamed(architecture) || isNamed(level.name))
       chosen.push_back(&level);
+    names.insert(architecture);
+    names.insert(level.name);
   }
   for (const std::string &target : targets) {
-    if (target == "x86-64" || cpu::CpuLevel::find(target))
+    if (names.contains(target) || (target == "host" && !host))
       continue;
-    if (target == "host" && !host)
-      continue;
-    std::string known = "host, x86-64";
-    for (const cpu::CpuLevel &level : cpu::CpuLevel::all())
-      known += ", " + level.name;
+    std::string known = "host, " + llvm::join(names, ", ");
     fail(target == "host"
              ? "no level of code that lq generates runs on this machine; known "
                "targets: " +

@@ -12,6 +12,11 @@ llvm::StringRef lq::cpu::getName(Architecture architecture) {
   return architecture == Architecture::X86_64 ? "x86-64" : "aarch64";
 }
 
+Architecture lq::cpu::hostArchitecture() {
+  return hostElfMachine() == llvm::ELF::EM_AARCH64 ? Architecture::AArch64
+                                                   : Architecture::X86_64;
+}
+
 std::string CpuLevel::featureString() const {
   return llvm::join(
       llvm::map_range(features, [](auto &name) { return "+" + name; }), ",");
@@ -23,12 +28,9 @@ llvm::StringRef CpuLevel::triple() const {
 }
 
 bool CpuLevel::availableOnHost() const {
-  uint16_t machine = architecture == Architecture::X86_64
-                         ? llvm::ELF::EM_X86_64
-                         : llvm::ELF::EM_AARCH64;
-  return machine == hostElfMachine() && llvm::all_of(features, [](auto &name) {
-           return hostHasCpuFeature(name);
-         });
+  return architecture == hostArchitecture() &&
+         llvm::all_of(features,
+                      [](auto &name) { return hostHasCpuFeature(name); });
 }
 
 // The base processors have no extension of their own, so that `features` is all

@@ -22,6 +22,9 @@ enum class Architecture { X86_64, AArch64 };
 /// How users write it: "x86-64", "aarch64".
 llvm::StringRef getName(Architecture architecture);
 
+/// That of this machine.
+Architecture hostArchitecture();
+
 /// The instructions that multiply codes with int8 activations.
 struct ProductInstructions {
   /// Adds four products of bytes to each 32-bit lane: the intrinsic, and
