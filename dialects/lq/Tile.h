@@ -23,9 +23,9 @@
 // A kernel thus reads one stream: with the scales apart from the codes, as a
 // second stream, decoding was measured at half the memory's speed.
 //
-// The rows that fill up the last block are zero. One layout serves every x86-64
+// The rows that fill up the last block are zero. One layout serves every CPU
 // level: a 512-bit vector holds a step of 16 rows, two 256-bit vectors hold it
-// as two halves of 8 rows.
+// as halves of 8 rows, four 128-bit vectors as quarters.
 //
 //===----------------------------------------------------------------------===//
 
