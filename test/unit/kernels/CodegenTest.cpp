@@ -47,6 +47,10 @@ struct Instructions {
   std::vector<const char *> fused, multiply;
   /// Part of the text of a whole vector register.
   const char *vector;
+  /// Sixteen bytes of a table; f16 numbers that become f32.
+  const char *lookup, *widen;
+  /// Single f32 numbers added and multiplied: once a row, if anywhere.
+  std::vector<const char *> singles;
   /// What a compiler writes where vectors were taken apart; calls.
   std::vector<const char *> scalar;
 
@@ -62,21 +66,31 @@ struct Instructions {
             {"vfmadd132ps", "vfmadd213ps", "vfmadd231ps"},
             {"vmulps"},
             isWide ? "%zmm" : "%ymm",
-            {"vmulss", "vaddss", "vfmadd213ss", "vfmadd231ss", "vfmadd132ss",
-             "vpextrb", "vpextrw", "vpinsrb", "callq"}};
+            "vpshufb",
+            "vcvtph2ps",
+            {"vaddss", "vmulss"},
+            {"vfmadd213ss", "vfmadd231ss", "vfmadd132ss", "vpextrb", "vpextrw",
+             "vpinsrb", "callq"}};
   }
 
 private:
   static Instructions aarch64(const char *product, const char *rowsProduct) {
-    return {
-        product,
-        rowsProduct,
-        {"fmla v"},
-        {"fmul v"},
-        ".16b",
-        {"fmul s", "fadd s", "fmadd", "umov", "smov", "fcvt s", "mul w", "bl"}};
+    return {product,
+            rowsProduct,
+            {"fmla v"},
+            {"fmul v"},
+            ".16b",
+            "tbl",
+            "fcvtl",
+            {"fadd s", "fmul s"},
+            {"fmadd", "umov", "smov", "fcvt s", "mul w", "bl"}};
   }
 };
+
+void expectVectors(llvm::StringRef assembly, const Instructions &expected) {
+  for (const char *name : expected.scalar)
+    EXPECT_EQ(countUses(assembly, name), 0) << name;
+}
 
 TEST(CodegenTest, IntegerProductsUseTheirInstruction) {
   for (const CpuLevel &level : CpuLevel::all())
@@ -94,8 +108,8 @@ TEST(CodegenTest, IntegerProductsUseTheirInstruction) {
                                                 : expected.rowsProduct),
                   least);
         EXPECT_NE(assembly.find(expected.vector), std::string::npos);
-        for (const char *name : expected.scalar)
-          EXPECT_EQ(countUses(assembly, name), 0) << name;
+        EXPECT_EQ(countAll(assembly, expected.singles), 0);
+        expectVectors(assembly, expected);
       }
 }
 
@@ -108,9 +122,37 @@ TEST(CodegenTest, ElementProductsAreFused) {
         Instructions expected = Instructions::of(level);
         EXPECT_GE(countAll(assembly, expected.fused), 4);
         EXPECT_EQ(countAll(assembly, expected.multiply), 0);
-        for (const char *name : expected.scalar)
-          EXPECT_EQ(countUses(assembly, name), 0) << name;
+        EXPECT_EQ(countAll(assembly, expected.singles), 0);
+        expectVectors(assembly, expected);
       }
+}
+
+TEST(CodegenTest, LevelsAreLookedUp) {
+  for (const CpuLevel &level : CpuLevel::all()) {
+    SCOPED_TRACE(level.name);
+    Instructions expected = Instructions::of(level);
+    std::string assembly =
+        getLinearAssembly(levels(4, 32, directNumber(Scalar::F16)), 1, level);
+    EXPECT_GE(countUses(assembly, expected.lookup), tileRows / level.lanes());
+    expectVectors(assembly, expected);
+  }
+}
+
+TEST(CodegenTest, AttentionWidensItsCacheInVectors) {
+  for (const CpuLevel &level : CpuLevel::all())
+    for (int64_t rows : {int64_t(1), kDynamic}) {
+      SCOPED_TRACE(level.name + ", rows " + std::to_string(rows));
+      AttentionSpec spec{1, rows, 8, 2, 64, 64, Scalar::F16, 0.3f, true, {}};
+      std::string assembly = getAssembly(
+          [&](mlir::ModuleOp module, const CpuLevel &level) {
+            return emitAttention(module, "attention", spec, level);
+          },
+          level);
+      Instructions expected = Instructions::of(level);
+      EXPECT_GE(countUses(assembly, expected.widen), 4);
+      EXPECT_GE(countAll(assembly, expected.fused), 8);
+      expectVectors(assembly, expected);
+    }
 }
 
 /// A module with one public function, from its text.
