@@ -105,15 +105,26 @@ static int64_t layOutNumbers(const FormatDescription &format, int64_t columns,
   return end;
 }
 
-/// Chooses the columns of a span: up to 8 column blocks, for a long stretch of
-/// codes was measured to be read faster than short ones, and so that its numbers
-/// fill whole cache lines.
+/// The columns of a span before its numbers are counted: up to 8 column blocks,
+/// for a long stretch of codes was measured to be read faster than short ones,
+/// and such that spans make up the columns if they can.
+static int64_t chooseSpan(const FormatDescription &format, int64_t columns) {
+  constexpr int64_t longest = 8 * tileColumns, shortest = 4 * tileColumns;
+  int64_t unit =
+      std::max({tileColumns, format.groupColumns(columns), format.superGroup});
+  if (unit >= longest)
+    return unit;
+  int64_t units = std::max(columns / unit, 2 * tileColumns / unit);
+  for (int64_t n = std::min(longest / unit, units); n > 0; --n)
+    if (units % n == 0 && (n * unit >= shortest || n == units))
+      return n * unit;
+  return longest;
+}
+
+/// Chooses the columns of a span so that its numbers fill whole cache lines.
 static void layOutSpan(const FormatDescription &format, int64_t columns,
                        TileLayout &layout) {
-  int64_t unit = 8 * tileColumns;
-  while (unit > 2 * tileColumns && columns % unit != 0)
-    unit /= 2;
-  unit = std::max({unit, format.groupColumns(columns), format.superGroup});
+  int64_t unit = chooseSpan(format, columns);
   int64_t end = 0;
   for (int64_t times : {1, 2, 4}) {
     layout.spanColumns = unit * times;

@@ -293,15 +293,19 @@ TEST(Tile, CodesOfASpanStartAtACacheLine) {
 }
 
 TEST(Tile, LayoutCountsBytes) {
-  TileLayout q4 =
-      getTileLayout(integerFormat(4, 32, directNumber(Scalar::F16)), 33, 96);
+  FormatDescription format = integerFormat(4, 32, directNumber(Scalar::F16));
+  TileLayout q4 = getTileLayout(format, 33, 352);
   EXPECT_EQ(q4.rowBlocks, 3);
-  EXPECT_EQ(q4.spanColumns, 64);
+  EXPECT_EQ(q4.spanColumns, 256);
   EXPECT_EQ(q4.codeBytes, 16 * 32 / 2);
-  EXPECT_EQ(q4.codes, 2 * 16 * 2);
-  EXPECT_EQ(q4.spanBytes, 64 + 2 * 256);
-  // A whole span, then one of which the second column block is missing.
-  EXPECT_EQ(q4.rowBlockBytes, 576 + 64 + 256);
+  EXPECT_EQ(q4.codes, 8 * 16 * 2);
+  EXPECT_EQ(q4.spanBytes, 256 + 8 * 256);
+  // A whole span, then one of three column blocks.
+  EXPECT_EQ(q4.rowBlockBytes, 2304 + 256 + 3 * 256);
+  // Spans that make up the columns.
+  TileLayout even = getTileLayout(format, 16, 576);
+  EXPECT_EQ(even.spanColumns, 192);
+  EXPECT_EQ(even.rowBlockBytes, 3 * (192 + 6 * 256));
   TileLayout product =
       getTileLayout(integerFormat(4, 32, productNumber(Scalar::F16, 6),
                                   productNumber(Scalar::F16, 6), 256),
