@@ -13,6 +13,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -65,6 +66,16 @@ Error makeError(ErrorCode code, const Parts &...parts) {
   std::ostringstream text;
   (text << ... << parts);
   return Error(code, std::move(text).str());
+}
+
+/// A name from a file as it may stand in a one-line message: in quotes, without
+/// control characters, cut where it is very long.
+inline std::string quoteName(std::string_view name) {
+  constexpr size_t longest = 160;
+  std::string quoted = "'";
+  for (unsigned char c : name.substr(0, longest))
+    quoted += c < 0x20 || c == 0x7f ? '?' : static_cast<char>(c);
+  return quoted + (name.size() > longest ? "...'" : "'");
 }
 
 /// A T or the Error that kept it from being made. Converts to true when it

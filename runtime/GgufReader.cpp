@@ -95,14 +95,6 @@ static uint64_t scalarSize(GgufType type) {
   return 0;
 }
 
-/// A key or name as it may stand in a one-line message.
-static std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (unsigned char c : text.substr(0, 80))
-    out += c < 0x20 || c == 0x7f ? '?' : static_cast<char>(c);
-  return out + (text.size() > 80 ? "...'" : "'");
-}
-
 namespace lq {
 /// One pass over the header of a file. Nothing is read without a check that
 /// the file has it.
@@ -231,7 +223,7 @@ Error GgufParser::keyValue() {
     return error;
   if (key.size() > maxKeyLength)
     return corrupt("a metadata key of ", key.size(), " bytes is too long");
-  std::string what = "metadata value " + quoted(key);
+  std::string what = "metadata value " + quoteName(key);
   uint32_t type;
   if (Error error = scalar(type, what))
     return error;
@@ -265,7 +257,7 @@ Error GgufParser::tensorInfo(GgufTensor &tensor, uint64_t &offset) {
   if (name.size() > maxKeyLength)
     return corrupt("a tensor's name of ", name.size(), " bytes is too long");
   tensor.name = name;
-  std::string what = "the description of tensor " + quoted(name);
+  std::string what = "the description of tensor " + quoteName(name);
   uint32_t rank;
   if (Error error = scalar(rank, what))
     return error;
@@ -285,18 +277,19 @@ Error GgufParser::placeTensor(GgufTensor &tensor, uint64_t dataStart,
   uint64_t rows = 1;
   for (size_t i = 1; i < tensor.dims.size(); ++i)
     if (__builtin_mul_overflow(rows, tensor.dims[i], &rows))
-      return corrupt("the size of tensor ", quoted(tensor.name), " overflows");
+      return corrupt("the size of tensor ", quoteName(tensor.name),
+                     " overflows");
   auto size = ggufTensorBytes(tensor.type,
                               tensor.dims.empty() ? 1 : tensor.dims[0], rows);
   if (!size)
     return makeError(size.error().code(), reader.path(), ": tensor ",
-                     quoted(tensor.name), ": ", size.error().message());
+                     quoteName(tensor.name), ": ", size.error().message());
   if (offset % reader.dataAlignment)
-    return corrupt("tensor ", quoted(tensor.name), " is not aligned to ",
+    return corrupt("tensor ", quoteName(tensor.name), " is not aligned to ",
                    reader.dataAlignment, " bytes");
   if (dataStart > data.size() || offset > data.size() - dataStart ||
       *size > data.size() - dataStart - offset)
-    return corrupt("tensor ", quoted(tensor.name), " (", *size,
+    return corrupt("tensor ", quoteName(tensor.name), " (", *size,
                    " bytes) reaches past the end of the file; it is truncated "
                    "or damaged");
   tensor.fileOffset = dataStart + offset;
@@ -317,7 +310,7 @@ Error GgufParser::parseTensors(uint64_t count) {
     if (Error error = placeTensor(tensor, dataStart, offsets[i]))
       return error;
     if (!reader.tensorIndex.emplace(tensor.name, i).second)
-      return corrupt("tensor ", quoted(tensor.name), " stands there twice");
+      return corrupt("tensor ", quoteName(tensor.name), " stands there twice");
   }
   return Error::success();
 }

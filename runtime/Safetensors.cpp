@@ -46,14 +46,6 @@ static std::optional<uint64_t> tensorBytes(std::span<const uint64_t> shape,
   return total / 8;
 }
 
-/// A name as it may stand in a one-line message.
-static std::string quotedName(std::string_view text) {
-  std::string out = "'";
-  for (unsigned char c : text.substr(0, 160))
-    out += c < 0x20 || c == 0x7f ? '?' : static_cast<char>(c);
-  return out + (text.size() > 160 ? "...'" : "'");
-}
-
 namespace lq {
 /// Reads the header of a file.
 class SafetensorsParser {
@@ -123,7 +115,7 @@ Error SafetensorsParser::parseJson(std::string_view text, Json &header) {
   if (header.is_discarded() || tooDeep || !header.is_object())
     return corrupt("the header is not the JSON of a safetensors file");
   if (!twice.empty())
-    return corrupt(quotedName(twice), " stands in the header twice");
+    return corrupt(quoteName(twice), " stands in the header twice");
   return Error::success();
 }
 
@@ -132,7 +124,7 @@ Error SafetensorsParser::addMetadata(const Json &texts) {
     return corrupt("'__metadata__' is not an object");
   for (const auto &[key, value] : texts.items()) {
     if (!value.is_string())
-      return corrupt("metadata value ", quotedName(key), " is not a text");
+      return corrupt("metadata value ", quoteName(key), " is not a text");
     reader.values.emplace(key, value.get<std::string>());
   }
   return Error::success();
@@ -156,7 +148,7 @@ readNumbers(const Json &fields, const char *name, int count) {
 
 Error SafetensorsParser::addTensor(const std::string &name,
                                    const Json &fields) {
-  std::string what = "tensor " + quotedName(name);
+  std::string what = "tensor " + quoteName(name);
   SafetensorsTensor tensor;
   tensor.name = name;
   auto type = fields.find("dtype");
@@ -166,7 +158,7 @@ Error SafetensorsParser::addTensor(const std::string &name,
   std::optional<unsigned> bits = safetensorsBits(tensor.type);
   if (!bits)
     return makeError(ErrorCode::Unsupported, path, ": ", what,
-                     " has the unknown element type ", quotedName(tensor.type));
+                     " has the unknown element type ", quoteName(tensor.type));
   auto shape = readNumbers(fields, "shape", -1);
   auto place = readNumbers(fields, "data_offsets", 2);
   if (!shape || !place)
@@ -202,11 +194,11 @@ Error SafetensorsParser::checkPlaces() const {
   const SafetensorsTensor *last = nullptr;
   for (const SafetensorsTensor *tensor : order) {
     if (tensor->fileOffset < end)
-      return corrupt("tensor ", quotedName(tensor->name), " overlaps tensor ",
-                     quotedName(last->name));
+      return corrupt("tensor ", quoteName(tensor->name), " overlaps tensor ",
+                     quoteName(last->name));
     if (tensor->fileOffset > end)
       return corrupt("there are bytes of no tensor before tensor ",
-                     quotedName(tensor->name));
+                     quoteName(tensor->name));
     end += tensor->bytes.size();
     last = tensor;
   }
@@ -306,7 +298,7 @@ Error SafetensorsWriter::finish(const std::string &path) {
       return error;
     if (uint64_t written = file->offset() - start; written != tensor.byteSize)
       return makeError(ErrorCode::InvalidArgument, path, ": tensor ",
-                       quotedName(tensor.name), ": expected ", tensor.byteSize,
+                       quoteName(tensor.name), ": expected ", tensor.byteSize,
                        " bytes to be produced, got ", written);
   }
   return file->commit();

@@ -58,6 +58,26 @@ LogicalResult lq::verifyFormatEncoding(FormatAttrInterface format,
   return success();
 }
 
+FailureOr<size_t> lq::parseName(AsmParser &parser, StringRef what,
+                                ArrayRef<StringRef> names) {
+  StringRef name;
+  if (parser.parseLess())
+    return failure();
+  SMLoc location = parser.getCurrentLocation();
+  if (parser.parseKeyword(&name))
+    return failure();
+  const StringRef *found = llvm::find(names, name);
+  if (found == names.end()) {
+    auto error = parser.emitError(location)
+                 << "unknown " << what << " '" << name << "', expected one of ";
+    llvm::interleaveComma(names, error);
+    return failure();
+  }
+  if (parser.parseGreater())
+    return failure();
+  return found - names.begin();
+}
+
 LogicalResult TiledAttr::verifyEncoding(ArrayRef<int64_t> shape,
                                         Type elementType,
                                         EmitError emitError) const {

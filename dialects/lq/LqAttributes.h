@@ -37,6 +37,11 @@ FormatAttrInterface getUniformFormat(mlir::MLIRContext &context, unsigned bits,
 /// Every weight format, for help texts and tests that cover them all.
 llvm::ArrayRef<FormatAttrInterface> listFormats(mlir::MLIRContext &context);
 
+/// Parses `<name>` and gives the number of the name among `names`; `what` says
+/// what they are in the error of another name.
+llvm::FailureOr<size_t> parseName(mlir::AsmParser &parser, llvm::StringRef what,
+                                  llvm::ArrayRef<llvm::StringRef> names);
+
 /// The encoding check that all families share: a static matrix of
 /// floating-point elements with a number of columns that `format` can have.
 llvm::LogicalResult

@@ -44,27 +44,13 @@ void LqDialect::registerCodebookFormats() {
 }
 
 Attribute CodebookFormatAttr::parse(AsmParser &parser, Type) {
-  StringRef name;
-  if (parser.parseLess())
+  auto names = llvm::map_to_vector(
+      codebookFormats,
+      [](const CodebookFormat &each) -> StringRef { return each.name; });
+  FailureOr<size_t> found = parseName(parser, "codebook", names);
+  if (failed(found))
     return {};
-  SMLoc location = parser.getCurrentLocation();
-  if (parser.parseKeyword(&name))
-    return {};
-  const CodebookFormat *format =
-      llvm::find_if(codebookFormats, [&](const CodebookFormat &each) {
-        return each.name == name;
-      });
-  if (format == std::end(codebookFormats)) {
-    auto error = parser.emitError(location)
-                 << "unknown codebook '" << name << "', expected one of ";
-    llvm::interleaveComma(
-        codebookFormats, error,
-        [&](const CodebookFormat &each) { error << each.name; });
-    return {};
-  }
-  if (parser.parseGreater())
-    return {};
-  return get(parser.getContext(), format);
+  return get(parser.getContext(), &codebookFormats[*found]);
 }
 
 void CodebookFormatAttr::print(AsmPrinter &printer) const {

@@ -25,22 +25,11 @@ FormatAttrInterface lq::getDenseFormat(Type elementType) {
 }
 
 Attribute FloatFormatAttr::parse(AsmParser &parser, Type) {
-  StringRef name;
-  if (parser.parseLess())
+  auto names = llvm::map_to_vector(scalars, scalarName);
+  FailureOr<size_t> found = parseName(parser, "number type", names);
+  if (failed(found))
     return {};
-  SMLoc location = parser.getCurrentLocation();
-  if (parser.parseKeyword(&name))
-    return {};
-  const Scalar *scalar = llvm::find_if(
-      scalars, [&](Scalar each) { return scalarName(each) == name; });
-  if (scalar == std::end(scalars)) {
-    parser.emitError(location)
-        << "unknown number type '" << name << "', expected f32, f16 or bf16";
-    return {};
-  }
-  if (parser.parseGreater())
-    return {};
-  return get(parser.getContext(), *scalar);
+  return get(parser.getContext(), scalars[*found]);
 }
 
 void FloatFormatAttr::print(AsmPrinter &printer) const {

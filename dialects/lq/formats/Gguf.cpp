@@ -166,24 +166,13 @@ void GgufFormatAttr::encode(const Planes &planes,
 //===----------------------------------------------------------------------===//
 
 Attribute GgufFormatAttr::parse(AsmParser &parser, Type) {
-  StringRef name;
-  if (parser.parseLess())
+  auto names = llvm::map_to_vector(
+      ggufFormats(),
+      [](const GgufFormat &each) -> StringRef { return each.name; });
+  FailureOr<size_t> found = parseName(parser, "GGUF format", names);
+  if (failed(found))
     return {};
-  SMLoc location = parser.getCurrentLocation();
-  if (parser.parseKeyword(&name))
-    return {};
-  const GgufFormat *format = llvm::find_if(
-      ggufFormats(), [&](const GgufFormat &each) { return each.name == name; });
-  if (format == ggufFormats().end()) {
-    auto error = parser.emitError(location)
-                 << "unknown GGUF format '" << name << "', expected one of ";
-    llvm::interleaveComma(ggufFormats(), error,
-                          [&](const GgufFormat &each) { error << each.name; });
-    return {};
-  }
-  if (parser.parseGreater())
-    return {};
-  return get(parser.getContext(), format);
+  return get(parser.getContext(), &ggufFormats()[*found]);
 }
 
 void GgufFormatAttr::print(AsmPrinter &printer) const {

@@ -26,7 +26,8 @@ namespace {
 /// The activations of a row group: read from the kernel's inputs, or from their
 /// copy in scratch, which has for each column block
 ///     codes [count][tileColumns] i8, scales [count] f32,
-///     corrections [count][groups] i32, sums [count][groups] f32,
+///     corrections [count][groups] i32, sums [count][groups] f32 (written
+///     where the format has need of them),
 /// with the codes of rows that a product takes together interleaved.
 class IntegerActivations {
 public:
@@ -34,7 +35,7 @@ public:
                      const TileReader &tiles, const IntegerDot &dot)
       : k(kernel.k), inputs(kernel.spec.inputs), rows(rows), dot(dot),
         zero(tiles.zero() + dot.zeroShift() * (tiles.digits() == 2 ? 257 : 1)),
-        groups(tiles.groupsPerBlock()) {}
+        groups(tiles.groupsPerBlock()), hasOffset(tiles.hasOffset()) {}
 
   /// Codes of columns from 4 step of a block on, for the rows from `i` on and
   /// the steps that a product takes.
@@ -90,9 +91,11 @@ public:
         for (int64_t group = 0; group < groups; ++group) {
           Val sum = addUp(row, block, group);
           int64_t cell = i * groups + group;
-          storeWord(sum * -zero, block, rows.count + cell);
-          storeWord(sum.convert(k.f32()), block,
-                    rows.count * (1 + groups) + cell);
+          if (zero != 0)
+            storeWord(sum * -zero, block, rows.count + cell);
+          if (hasOffset)
+            storeWord(sum.convert(k.f32()), block,
+                      rows.count * (1 + groups) + cell);
         }
       }
     });
@@ -105,6 +108,7 @@ private:
   const IntegerDot &dot;
   int zero;
   int64_t groups;
+  bool hasOffset;
 
   /// Copies the codes of a column block of a row, in pieces that a product
   /// takes.

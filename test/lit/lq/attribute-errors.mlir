@@ -5,7 +5,7 @@ func.func private @format() -> tensor<32x32xf32, #lq.gguf<q9_9>>
 
 // -----
 
-// expected-error@+1 {{unknown number type 'f8', expected f32, f16 or bf16}}
+// expected-error@+1 {{unknown number type 'f8', expected one of f32, f16, bf16}}
 func.func private @number() -> tensor<32x32xf32, #lq.float<f8>>
 
 // -----

@@ -5,6 +5,7 @@
 #include "test/unit/formats/RandomPlanes.h"
 #include "test/unit/formats/TestWeights.h"
 
+#include <cstdio>
 #include <gtest/gtest.h>
 
 using namespace lq;
@@ -82,7 +83,8 @@ constexpr Reference references[] = {
 TEST(Search, ErrorIsBelowThatOfTheReference) {
   mlir::MLIRContext context;
   Weights importance = testImportance();
-  for (const Reference &reference : references)
+  for (const Reference &reference : references) {
+    std::printf("%s:", reference.format);
     for (int i = 0; i < 10; ++i) {
       SCOPED_TRACE(std::string(reference.format) + " " + std::to_string(i));
       Weights weights =
@@ -92,8 +94,12 @@ TEST(Search, ErrorIsBelowThatOfTheReference) {
           lookupFormat(context, reference.format).getDescription();
       Weights used = i < 5 ? Weights() : importance;
       Weights decoded = searched(format, weights, testRows, used);
-      EXPECT_LT(relativeError(weights, decoded, used), reference.errors[i]);
+      double error = relativeError(weights, decoded, used);
+      EXPECT_LT(error, reference.errors[i]);
+      std::printf(" %.2f", error / reference.errors[i]);
     }
+    std::printf("\n");
+  }
 }
 
 /// Descriptions that are searched, of all kinds of numbers and levels.
