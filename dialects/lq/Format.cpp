@@ -33,12 +33,45 @@ llvm::StringRef lq::scalarName(Scalar scalar) {
   llvm_unreachable("not a scalar type");
 }
 
+float GroupNumber::multipleOf(uint8_t integer) const {
+  if (kind == Kind::Product)
+    return static_cast<float>(integer - zero);
+  float root = static_cast<float>(integer + 1) / static_cast<float>(1 << bits);
+  return root * root;
+}
+
+llvm::SmallVector<FormatRun, 1>
+FormatDescription::splitColumns(int64_t columns) const {
+  if (runs.empty())
+    return {{*this, 0, columns, 0, 0}};
+  llvm::SmallVector<FormatRun, 1> parts;
+  FormatRun next{*this};
+  next.format.runs = {};
+  for (const ColumnRun &run : runs) {
+    next.columns = run.columns;
+    next.format.bits = run.bits;
+    next.format.zero = 1 << (run.bits - 1);
+    next.format.group = next.format.superGroup = run.group;
+    parts.push_back(next);
+    next.firstColumn += next.columns;
+    next.firstGroup += next.groupCount();
+    next.firstSuperGroup += next.superGroupCount();
+  }
+  return parts;
+}
+
 int64_t FormatDescription::groupCount(int64_t columns) const {
+  if (!runs.empty()) {
+    FormatRun last = splitColumns(columns).back();
+    return last.firstGroup + last.groupCount();
+  }
   return columns == 0 ? 0
                       : llvm::divideCeilSigned(columns, groupColumns(columns));
 }
 
 int64_t FormatDescription::superGroupCount(int64_t columns) const {
+  if (!runs.empty())
+    return groupCount(columns);
   return superGroup == 0 ? 0 : llvm::divideCeilSigned(columns, superGroup);
 }
 
@@ -46,8 +79,8 @@ static void resizePlane(const FormatDescription &format,
                         const GroupNumber &number, int64_t rows,
                         int64_t columns, GroupPlane &plane) {
   int64_t groups = rows * format.groupCount(columns);
-  bool isProduct = number.kind == GroupNumber::Kind::Product;
-  int64_t numbers = isProduct ? rows * format.superGroupCount(columns) : groups;
+  int64_t numbers =
+      number.hasFactors() ? rows * format.superGroupCount(columns) : groups;
   plane.numbers.resize(number.hasNumbers() ? numbers : 0);
   plane.integers.resize(number.hasIntegers() ? groups : 0);
 }
@@ -69,10 +102,11 @@ static float numberAt(const FormatDescription &format,
   int64_t at = row * format.groupCount(columns) + group;
   if (number.kind == GroupNumber::Kind::Direct)
     return plane.numbers[at];
-  int64_t super = row * format.superGroupCount(columns) +
-                  group * format.group / format.superGroup;
-  return plane.numbers[super] *
-         static_cast<float>(plane.integers[at] - number.zero);
+  int64_t super = format.runs.empty()
+                      ? group * format.group / format.superGroup
+                      : group;
+  return plane.numbers[row * format.superGroupCount(columns) + super] *
+         number.multipleOf(plane.integers[at]);
 }
 
 float lq::scaleAt(const FormatDescription &format, const Planes &planes,
@@ -102,25 +136,35 @@ static float zeroPointAt(const FormatDescription &format, const Planes &planes,
       .integers[row * format.groupCount(planes.columns) + group];
 }
 
+/// Weights of a run of columns of a row.
+static void dequantizeRun(const FormatDescription &whole, const FormatRun &run,
+                          const Planes &planes, int64_t row, float *weights) {
+  const FormatDescription &format = run.format;
+  const uint8_t *codes =
+      planes.codes.data() + row * planes.columns + run.firstColumn;
+  int64_t size = run.groupColumns();
+  bool hasOffset = format.offset.hasNumbers();
+  for (int64_t first = 0; first < run.columns; first += size) {
+    int64_t group = run.firstGroup + first / size;
+    float scale = scaleAt(whole, planes, row, group);
+    float zeroPoint = zeroPointAt(whole, planes, row, group);
+    float offset = hasOffset ? offsetAt(whole, planes, row, group) : 0;
+    int64_t last = std::min(first + size, run.columns);
+    for (int64_t k = first; k < last; ++k) {
+      float weight = scale * (format.levelOf(codes[k]) - zeroPoint);
+      weights[k] = hasOffset ? weight + offset : weight;
+    }
+  }
+}
+
 void lq::dequantize(const FormatDescription &format, const Planes &planes,
                     llvm::MutableArrayRef<float> weights) {
   if (!format.hasCodes()) {
     llvm::copy(planes.values, weights.begin());
     return;
   }
-  int64_t size = format.groupColumns(planes.columns);
-  bool hasOffset = format.offset.hasNumbers();
-  for (int64_t row = 0; row < planes.rows; ++row)
-    for (int64_t first = 0; first < planes.columns; first += size) {
-      int64_t group = first / size;
-      float scale = scaleAt(format, planes, row, group);
-      float zeroPoint = zeroPointAt(format, planes, row, group);
-      float offset = hasOffset ? offsetAt(format, planes, row, group) : 0;
-      int64_t last = std::min(first + size, planes.columns);
-      for (int64_t k = first; k < last; ++k) {
-        int64_t at = row * planes.columns + k;
-        float weight = scale * (format.levelOf(planes.codes[at]) - zeroPoint);
-        weights[at] = hasOffset ? weight + offset : weight;
-      }
-    }
+  for (const FormatRun &run : format.splitColumns(planes.columns))
+    for (int64_t row = 0; row < planes.rows; ++row)
+      dequantizeRun(format, run, planes, row,
+                    weights.data() + row * planes.columns + run.firstColumn);
 }

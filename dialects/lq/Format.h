@@ -17,6 +17,7 @@
 #define LQ_DIALECTS_LQ_FORMAT_H
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/Hashing.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
@@ -56,6 +57,10 @@ struct GroupNumber {
     /// -scale * integer: an unsigned integer of `bits` bits for each group, in
     /// units of the group's scale. For offsets alone.
     ZeroPoint,
+    /// factor * ((integer + 1) / 2^bits)^2, so that the highest integer stands
+    /// for the factor: a factor of type `type` for each super-group, the same in
+    /// every row, an unsigned integer of `bits` bits for each group.
+    Square,
   };
   Kind kind = Kind::None;
   Scalar type = Scalar::F16;
@@ -63,12 +68,16 @@ struct GroupNumber {
   int zero = 0;
 
   bool exists() const { return kind != Kind::None; }
-  bool hasNumbers() const {
-    return kind == Kind::Direct || kind == Kind::Product;
+  /// A factor for each super-group, an integer for each group.
+  bool hasFactors() const {
+    return kind == Kind::Product || kind == Kind::Square;
   }
-  bool hasIntegers() const {
-    return kind == Kind::Product || kind == Kind::ZeroPoint;
-  }
+  bool hasNumbers() const { return kind == Kind::Direct || hasFactors(); }
+  bool hasIntegers() const { return hasFactors() || kind == Kind::ZeroPoint; }
+  /// Whether the factors are the same in every row.
+  bool isShared() const { return kind == Kind::Square; }
+  /// Product, Square: the number of a group in units of its factor.
+  float multipleOf(uint8_t integer) const;
 };
 
 constexpr GroupNumber directNumber(Scalar type) {
@@ -77,6 +86,9 @@ constexpr GroupNumber directNumber(Scalar type) {
 constexpr GroupNumber productNumber(Scalar factor, unsigned bits,
                                     int zero = 0) {
   return {GroupNumber::Kind::Product, factor, bits, zero};
+}
+constexpr GroupNumber squareNumber(Scalar factor, unsigned bits) {
+  return {GroupNumber::Kind::Square, factor, bits};
 }
 constexpr GroupNumber zeroPointNumber(unsigned bits) {
   return {GroupNumber::Kind::ZeroPoint, Scalar::F16, bits};
@@ -107,6 +119,22 @@ enum class Rounding {
   HalfUp,
 };
 
+/// Columns with as many bits a code and as many columns a group each, where
+/// these change along K.
+struct ColumnRun {
+  int64_t columns = 0;
+  unsigned bits = 0;
+  /// A last group may be shorter.
+  int64_t group = 0;
+
+  bool operator==(const ColumnRun &) const = default;
+};
+inline llvm::hash_code hash_value(const ColumnRun &run) {
+  return llvm::hash_combine(run.columns, run.bits, run.group);
+}
+
+struct FormatRun;
+
 /// The description of a format (the table at the head of docs/formats.md).
 struct FormatDescription {
   LevelKind level = LevelKind::Element;
@@ -121,19 +149,28 @@ struct FormatDescription {
   /// Columns that share a scale and an offset; `wholeRow`: all of them. A last
   /// group may be shorter.
   int64_t group = 1;
-  /// Product: columns that share a factor, a multiple of the group.
+  /// Product, Square: columns that share a factor, a multiple of the group.
   int64_t superGroup = 0;
   GroupNumber scale = {};
   GroupNumber offset = {};
   ScaleRule scaleRule = ScaleRule::None;
   Rounding rounding = Rounding::HalfAway;
+  /// Where bits and groups change along K: the runs that make up the columns,
+  /// which live as long as the program or the context. In a run codes have its
+  /// bits, the zero is half of their range, and groups are super-groups too.
+  /// `bits` above is then the most of any run. Empty: all columns are alike.
+  llvm::ArrayRef<ColumnRun> runs = {};
 
   static constexpr int64_t wholeRow = 0;
 
   bool hasCodes() const { return level != LevelKind::Element; }
+  /// Of a description without runs.
   int64_t groupColumns(int64_t columns) const {
     return group == wholeRow ? columns : group;
   }
+  /// The parts of a row of `columns` whose columns are alike, in order; one
+  /// where there are no runs.
+  llvm::SmallVector<FormatRun, 1> splitColumns(int64_t columns) const;
   /// Groups and super-groups of a row.
   int64_t groupCount(int64_t columns) const;
   int64_t superGroupCount(int64_t columns) const;
@@ -143,12 +180,23 @@ struct FormatDescription {
   }
 };
 
+/// Columns of a row in which a description without runs holds.
+struct FormatRun {
+  FormatDescription format;
+  int64_t firstColumn = 0, columns = 0;
+  int64_t firstGroup = 0, firstSuperGroup = 0;
+
+  int64_t groupCount() const { return format.groupCount(columns); }
+  int64_t superGroupCount() const { return format.superGroupCount(columns); }
+  int64_t groupColumns() const { return format.groupColumns(columns); }
+};
+
 /// The scales or offsets of a matrix, row-major.
 struct GroupPlane {
-  /// Direct: [rows, groups]. Product: the factors [rows, superGroups]. Exact in
-  /// the number's type.
+  /// Direct: [rows, groups]. Product, Square: the factors [rows, superGroups].
+  /// Exact in the number's type.
   std::vector<float> numbers;
-  /// Product, ZeroPoint: [rows, groups].
+  /// Product, Square, ZeroPoint: [rows, groups].
   std::vector<uint8_t> integers;
 
   bool operator==(const GroupPlane &) const = default;
@@ -166,7 +214,8 @@ struct Planes {
   void resize(const FormatDescription &format, int64_t rows, int64_t columns);
 };
 
-/// Scale and offset of group `group` of row `row`, in f32.
+/// Scale and offset of group `group` of row `row`, counted in the whole row, in
+/// f32.
 float scaleAt(const FormatDescription &format, const Planes &planes,
               int64_t row, int64_t group);
 float offsetAt(const FormatDescription &format, const Planes &planes,

@@ -34,6 +34,11 @@ FormatAttrInterface getUniformFormat(mlir::MLIRContext &context, unsigned bits,
                                      int64_t group, Scalar scale,
                                      bool zeroPoints);
 
+/// The format of integer codes with a sign whose bits change along K: runs of
+/// falling bits, with square-law scales of f16 factors that all rows share.
+FormatAttrInterface getMixedBitsFormat(mlir::MLIRContext &context,
+                                       llvm::ArrayRef<ColumnRun> runs);
+
 /// Every weight format, for help texts and tests that cover them all.
 llvm::ArrayRef<FormatAttrInterface> listFormats(mlir::MLIRContext &context);
 

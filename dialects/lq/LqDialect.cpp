@@ -19,6 +19,7 @@ void LqDialect::initialize() {
   registerGgufFormats();
   registerUniformFormats();
   registerCodebookFormats();
+  registerExl2Formats();
 }
 
 void LqDialect::registerFormat(FormatAttrInterface format) {

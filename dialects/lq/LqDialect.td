@@ -34,6 +34,7 @@ def Lq_Dialect : Dialect {
     void registerGgufFormats();
     void registerUniformFormats();
     void registerCodebookFormats();
+    void registerExl2Formats();
 
     ::std::vector<::lq::FormatAttrInterface> formats;
   }];

@@ -6,6 +6,7 @@
 include "dialects/lq/LqAttributes.td"
 include "dialects/lq/LqDialect.td"
 include "dialects/lq/formats/Codebook.td"
+include "dialects/lq/formats/Exl2.td"
 include "dialects/lq/formats/Float.td"
 include "dialects/lq/formats/Gguf.td"
 include "dialects/lq/formats/Uniform.td"
@@ -132,16 +133,42 @@ def Lq_LinearOp : Lq_Op<"linear", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Lq_PermuteOp : Lq_Op<"permute", [Pure]> {
+  let summary = "the last dimension in another order: result[..., j] = x[..., order[j]]";
+  let description = [{
+    Quantizers that take columns in the order of their importance (GPTQ's act-order,
+    EXL2) store a matrix whose columns lie in that order; its input is brought into
+    the same. `order` [K] of i32 holds each number below K once. Linears that read
+    the same input in the same order share one such operation.
+
+    Where the input is made by linears and operations on elements, `lq-sink-orders`
+    moves the order to the rows of their weights. Elsewhere a lowering reads the input
+    in this order when it quantizes activations.
+
+    ```mlir
+    %p = lq.permute %x by %order : (tensor<1x?x64xf32>, tensor<64xi32>) -> tensor<1x?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$order);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$x `by` $order attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Lq_QuantizeRowsOp : Lq_Op<"quantize_rows", [Pure]> {
   let summary = "activations as int8 in groups along K, each with a scale";
   let description = [{
     Each group of `group` consecutive elements of a row [..., K] becomes int8
     codes, a scale max|x| / 127 and the sum of the codes. One such tensor serves
     every linear that reads the same activations.
+
+    With `order`, elements are taken in this order, as by `lq.permute`.
   }];
-  let arguments = (ins AnyRankedTensor:$x);
+  let arguments = (ins AnyRankedTensor:$x, Optional<AnyRankedTensor>:$order);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let assemblyFormat = [{
+    $x (`by` $order^ `:` type($order) `,`)? attr-dict `:` type($x) `->` type($result)
+  }];
   let hasVerifier = 1;
 }
 

@@ -127,6 +127,19 @@ LogicalResult LinearOp::verify() {
              : success();
 }
 
+/// `order` has an i32 for each element of the last dimension of x.
+static LogicalResult verifyOrder(Operation *op, Value order, Value x) {
+  if (failed(verifyNotScalar(op, "x", x)) ||
+      failed(verifyRank(op, "order", order, 1)))
+    return failure();
+  if (!typeOf(order).getElementType().isInteger(32) ||
+      typeOf(order).getEncoding())
+    return op->emitOpError() << "expected order to have i32 elements, got "
+                             << typeOf(order);
+  return verifySameSize(op, "order", order, 0, "x", x,
+                        typeOf(x).getRank() - 1);
+}
+
 LogicalResult QuantizeRowsOp::verify() {
   RankedTensorType source = typeOf(getX()), result = typeOf(getResult());
   if (failed(verifyDense(*this, "x", getX())))
@@ -140,7 +153,7 @@ LogicalResult QuantizeRowsOp::verify() {
     return emitOpError() << "expected the result to have the shape and element "
                             "type of x, "
                          << source << ", got " << result;
-  return success();
+  return getOrder() ? verifyOrder(*this, getOrder(), getX()) : success();
 }
 
 LogicalResult EmbeddingOp::verify() {
@@ -194,6 +207,11 @@ LogicalResult RmsNormOp::verify() {
 LogicalResult LayerNormOp::verify() {
   return verifyNorm(*this, getX(), getGamma(), getBeta(), getResult(),
                     getEpsilon());
+}
+
+LogicalResult PermuteOp::verify() {
+  return failure(failed(verifyLikeX(*this, getX(), getResult())) ||
+                 failed(verifyOrder(*this, getOrder(), getX())));
 }
 
 LogicalResult ActivationOp::verify() {

@@ -3,6 +3,7 @@
 #include "dialects/lq/Tile.h"
 #include "dialects/lq/Scalars.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
@@ -53,12 +54,11 @@ ByteLevels lq::getByteLevels(const FormatDescription &format) {
   return bytes;
 }
 
-std::string lq::checkTiles(const FormatDescription &format, int64_t columns) {
-  if (!format.hasCodes())
-    return {};
-  if (columns % tileColumns != 0)
+static std::string checkRun(const FormatRun &run) {
+  const FormatDescription &format = run.format;
+  if (run.columns % tileColumns != 0)
     return "columns must be a multiple of " + std::to_string(tileColumns);
-  int64_t group = format.groupColumns(columns);
+  int64_t group = run.groupColumns();
   if (group % tileColumns != 0 && tileColumns % group != 0)
     return "groups must divide " + std::to_string(tileColumns) +
            " columns or be a multiple of them";
@@ -72,13 +72,22 @@ std::string lq::checkTiles(const FormatDescription &format, int64_t columns) {
   return {};
 }
 
+std::string lq::checkTiles(const FormatDescription &format, int64_t columns) {
+  if (!format.hasCodes())
+    return {};
+  for (const FormatRun &run : format.splitColumns(columns))
+    if (std::string reason = checkRun(run); !reason.empty())
+      return reason;
+  return {};
+}
+
 /// Lays out the numbers of a span of so many columns; returns their end.
-static int64_t layOutNumbers(const FormatDescription &format, int64_t columns,
-                             TileLayout &layout) {
+static int64_t layOutNumbers(int64_t columns, TileRun &run) {
+  const FormatDescription &format = run.format;
   int64_t groups = format.groupCount(columns);
   int64_t factors = format.superGroupCount(columns);
-  auto isProduct = [](const GroupNumber &number) {
-    return number.kind == GroupNumber::Kind::Product;
+  auto factorBytes = [&](const GroupNumber &number) -> int64_t {
+    return number.hasFactors() ? factors * byteWidth(number.type) : 0;
   };
   auto groupBytes = [&](const GroupNumber &number) -> int64_t {
     if (!number.exists())
@@ -88,54 +97,65 @@ static int64_t layOutNumbers(const FormatDescription &format, int64_t columns,
   int64_t end = 0;
   auto place = [&](int64_t &offset, int64_t bytes) {
     offset = end;
-    end += bytes * tileRows;
+    end += bytes;
   };
-  place(layout.scaleFactors,
-        isProduct(format.scale) ? factors * byteWidth(format.scale.type) : 0);
-  place(layout.offsetFactors,
-        isProduct(format.offset) ? factors * byteWidth(format.offset.type) : 0);
-  place(layout.scales, groups * groupBytes(format.scale));
-  layout.sharedIntegers = format.scale.hasIntegers() &&
-                          format.offset.hasIntegers() &&
-                          format.scale.bits <= 4 && format.offset.bits <= 4;
-  if (layout.sharedIntegers)
-    layout.offsets = layout.scales;
+  if (!format.scale.isShared())
+    place(run.scaleFactors, factorBytes(format.scale) * tileRows);
+  place(run.offsetFactors, factorBytes(format.offset) * tileRows);
+  place(run.scales, groups * groupBytes(format.scale) * tileRows);
+  run.sharedIntegers = format.scale.hasIntegers() &&
+                       format.offset.hasIntegers() && format.scale.bits <= 4 &&
+                       format.offset.bits <= 4;
+  if (run.sharedIntegers)
+    run.offsets = run.scales;
   else
-    place(layout.offsets, groups * groupBytes(format.offset));
+    place(run.offsets, groups * groupBytes(format.offset) * tileRows);
+  // Behind what vectors are read from, which so stays aligned.
+  if (format.scale.isShared())
+    place(run.scaleFactors, factorBytes(format.scale));
   return end;
 }
 
 /// The columns of a span before its numbers are counted: up to 8 column blocks,
 /// for a long stretch of codes was measured to be read faster than short ones,
 /// and such that spans make up the columns if they can.
-static int64_t chooseSpan(const FormatDescription &format, int64_t columns) {
+static int64_t chooseSpan(const TileRun &run) {
   constexpr int64_t longest = 8 * tileColumns, shortest = 4 * tileColumns;
   int64_t unit =
-      std::max({tileColumns, format.groupColumns(columns), format.superGroup});
+      std::max({tileColumns, run.groupColumns(), run.format.superGroup});
   if (unit >= longest)
     return unit;
-  int64_t units = std::max(columns / unit, 2 * tileColumns / unit);
+  int64_t units = std::max(run.columns / unit, 2 * tileColumns / unit);
   for (int64_t n = std::min(longest / unit, units); n > 0; --n)
     if (units % n == 0 && (n * unit >= shortest || n == units))
       return n * unit;
   return longest;
 }
 
-/// Chooses the columns of a span so that its numbers fill whole cache lines.
-static void layOutSpan(const FormatDescription &format, int64_t columns,
-                       TileLayout &layout) {
-  int64_t unit = chooseSpan(format, columns);
-  int64_t end = 0;
+/// Makes spans of so many columns.
+static void setSpan(int64_t columns, TileRun &run) {
+  run.spanColumns = columns;
+  run.codes = alignUp(layOutNumbers(columns, run), tileAlignment);
+  run.codeBytes = tileRows * tileColumns * run.format.bits / 8;
+  run.spanBytes =
+      run.codes + run.spanColumns / tileColumns * run.codeBytes;
+}
+
+/// Chooses the columns of a span: the first whose numbers fill whole cache
+/// lines, else those that make the run shortest.
+static void layOutSpan(TileRun &run) {
+  int64_t unit = chooseSpan(run), best = unit, least = INT64_MAX;
   for (int64_t times : {1, 2, 4}) {
-    layout.spanColumns = unit * times;
-    end = layOutNumbers(format, layout.spanColumns, layout);
-    if (end % tileAlignment == 0 || format.group == format.wholeRow)
-      break;
+    setSpan(unit * times, run);
+    if (layOutNumbers(unit * times, run) % tileAlignment == 0 ||
+        run.format.group == FormatDescription::wholeRow)
+      return;
+    if (run.totalBytes() < least) {
+      least = run.totalBytes();
+      best = unit * times;
+    }
   }
-  layout.codes = alignUp(end, tileAlignment);
-  layout.codeBytes = tileRows * tileColumns * format.bits / 8;
-  layout.spanBytes =
-      layout.codes + layout.spanColumns / tileColumns * layout.codeBytes;
+  setSpan(best, run);
 }
 
 TileLayout lq::getTileLayout(const FormatDescription &format, int64_t rows,
@@ -150,12 +170,14 @@ TileLayout lq::getTileLayout(const FormatDescription &format, int64_t rows,
   }
   if (columns == 0)
     return layout;
-  layOutSpan(format, columns, layout);
-  int64_t rest = columns % layout.spanColumns;
-  int64_t bytes = columns / layout.spanColumns * layout.spanBytes;
-  if (rest)
-    bytes += layout.codes + rest / tileColumns * layout.codeBytes;
-  layout.rowBlockBytes = alignUp(bytes, tileAlignment);
+  for (const FormatRun &part : format.splitColumns(columns)) {
+    TileRun run(part);
+    run.start = layout.rowBlockBytes;
+    layOutSpan(run);
+    layout.rowBlockBytes =
+        alignUp(run.start + run.totalBytes(), tileAlignment);
+    layout.runs.push_back(run);
+  }
   return layout;
 }
 
@@ -175,14 +197,16 @@ public:
         writeElements(lane);
       return;
     }
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      for (int64_t first = 0; first < planes.columns; first += tileColumns)
-        writeCodes(lane, first);
-      writeNumbers(lane, format.scale, planes.scale, layout.scaleFactors,
-                   layout.scales, 0);
-      writeNumbers(lane, format.offset, planes.offset, layout.offsetFactors,
-                   layout.offsets, layout.sharedIntegers ? 4 : 0);
-    }
+    for (const TileRun &run : layout.runs)
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        for (int64_t first = 0; first < run.columns; first += tileColumns)
+          writeCodes(run, lane, first);
+        writeNumbers(run, lane, run.format.scale, planes.scale,
+                     run.scaleFactors, run.scales, 0);
+        writeNumbers(run, lane, run.format.offset, planes.offset,
+                     run.offsetFactors, run.offsets,
+                     run.sharedIntegers ? 4 : 0);
+      }
   }
 
 private:
@@ -201,17 +225,18 @@ private:
                   block + k * layout.columnBytes + lane * width);
   }
 
-  char *spanOf(int64_t column) {
-    return block + column / layout.spanColumns * layout.spanBytes;
+  char *spanOf(const TileRun &run, int64_t span) {
+    return block + run.start + span * run.spanBytes;
   }
 
-  void writeCodes(int64_t lane, int64_t first) {
-    const uint8_t *source =
-        planes.codes.data() + (row + lane) * planes.columns + first;
-    char *slice = spanOf(first) + layout.codes +
-                  first % layout.spanColumns / tileColumns * layout.codeBytes;
+  void writeCodes(const TileRun &run, int64_t lane, int64_t first) {
+    const uint8_t *source = planes.codes.data() +
+                            (row + lane) * planes.columns + run.firstColumn +
+                            first;
+    char *slice = spanOf(run, first / run.spanColumns) + run.codes +
+                  first % run.spanColumns / tileColumns * run.codeBytes;
     unsigned shift = 0;
-    for (unsigned width : getSlices(format.bits)) {
+    for (unsigned width : getSlices(run.format.bits)) {
       int64_t fields = 8 / width;
       for (int64_t column = 0; column < tileColumns; ++column) {
         int64_t step = column / 4;
@@ -224,34 +249,46 @@ private:
     }
   }
 
-  /// Number or integer `i` of those that start at `first` in each span.
-  char *placeOf(int64_t i, int64_t inSpan, int64_t first, int64_t width,
-                int64_t lane) {
-    return block + i / inSpan * layout.spanBytes + first +
-           (i % inSpan * tileRows + lane) * width;
+  /// Direct numbers or factors of a row, of which a span has `inSpan`.
+  void writeScalars(const TileRun &run, int64_t lane, Scalar type,
+                    llvm::ArrayRef<float> source, int64_t inSpan, int64_t first,
+                    bool shared) {
+    for (auto [i, number] : llvm::enumerate(source)) {
+      int64_t place = static_cast<int64_t>(i) % inSpan;
+      place = shared ? place : place * tileRows + lane;
+      storeScalar(type, number,
+                  spanOf(run, static_cast<int64_t>(i) / inSpan) + first +
+                      place * byteWidth(type));
+    }
   }
 
-  void writeNumbers(int64_t lane, const GroupNumber &number,
+  void writeNumbers(const TileRun &run, int64_t lane, const GroupNumber &number,
                     const GroupPlane &plane, int64_t factors, int64_t values,
                     unsigned shift) {
-    bool isProduct = number.kind == GroupNumber::Kind::Product;
     int64_t groups = format.groupCount(planes.columns);
-    int64_t groupsInSpan = format.groupCount(layout.spanColumns);
-    if (number.hasNumbers()) {
-      int64_t count =
-          isProduct ? format.superGroupCount(planes.columns) : groups;
-      int64_t inSpan =
-          isProduct ? format.superGroupCount(layout.spanColumns) : groupsInSpan;
-      const float *source = plane.numbers.data() + (row + lane) * count;
-      for (int64_t i = 0; i < count; ++i)
-        storeScalar(number.type, source[i],
-                    placeOf(i, inSpan, isProduct ? factors : values,
-                            byteWidth(number.type), lane));
-    }
+    int64_t groupsInSpan = run.format.groupCount(run.spanColumns);
+    if (number.hasFactors())
+      writeScalars(run, lane, number.type,
+                   llvm::ArrayRef(plane.numbers)
+                       .slice((row + lane) *
+                                      format.superGroupCount(planes.columns) +
+                                  run.firstSuperGroup,
+                              run.superGroupCount()),
+                   run.format.superGroupCount(run.spanColumns), factors,
+                   number.isShared());
+    else if (number.hasNumbers())
+      writeScalars(run, lane, number.type,
+                   llvm::ArrayRef(plane.numbers)
+                       .slice((row + lane) * groups + run.firstGroup,
+                              run.groupCount()),
+                   groupsInSpan, values, /*shared=*/false);
     if (number.hasIntegers())
-      for (int64_t i = 0; i < groups; ++i) {
-        char &byte = *placeOf(i, groupsInSpan, values, 1, lane);
-        unsigned integer = plane.integers[(row + lane) * groups + i];
+      for (int64_t i = 0; i < run.groupCount(); ++i) {
+        char &byte = spanOf(run, i / groupsInSpan)[values +
+                                                   i % groupsInSpan * tileRows +
+                                                   lane];
+        unsigned integer =
+            plane.integers[(row + lane) * groups + run.firstGroup + i];
         byte = static_cast<char>(byte | integer << shift);
       }
   }

@@ -3,15 +3,18 @@
 // The layout of a weight in an artifact for CPUs, derived from its format's
 // description. Rows are taken in blocks of `tileRows`, so that one vector lane
 // works on one row and activations are broadcast; columns in blocks of
-// `tileColumns`, a group of activations. A row block is a sequence of spans,
-// the columns after which the layout repeats, then padding to 64 bytes. A span
-// is its numbers, then its codes:
+// `tileColumns`, a group of activations. A row block is, for each run of columns
+// that are alike (mostly one), a sequence of spans, the columns after which the
+// layout repeats; then padding to 64 bytes. A span is its numbers, then its
+// codes:
 //
 // * factors of scales:   [super-groups][tileRows] numbers
 // * factors of offsets:  [super-groups][tileRows] numbers
 // * scales:              [groups][tileRows] numbers, or integers as bytes
 // * offsets:             [groups][tileRows] likewise; integers of scales and
 //                        offsets of 4 bits each share a byte, scales low
+// * shared factors:      [super-groups] numbers, where all rows have the same,
+//                        in place of factors of scales
 // * codes:               [column blocks][slices]
 //
 // (each where the format has it). The bits of a code are cut into slices of a
@@ -44,15 +47,12 @@ constexpr int64_t tileColumns = 32;
 /// Alignment of a row block, and of the codes of a span, in bytes.
 constexpr int64_t tileAlignment = 64;
 
-/// Offsets and sizes in bytes of the tiles of a matrix [rows, columns].
-struct TileLayout {
-  int64_t rowBlocks = 0; // ceil(rows / tileRows)
-  int64_t rowBlockBytes = 0;
+/// The layout of a run of columns in a row block: a span, and where its parts
+/// begin. Offsets and sizes in bytes.
+struct TileRun : FormatRun {
+  explicit TileRun(const FormatRun &run) : FormatRun(run) {}
 
-  /// Without codes: the elements of a column of a row block.
-  int64_t columnBytes = 0;
-
-  /// With codes: a span, and where its parts begin.
+  int64_t start = 0; // in the row block
   int64_t spanColumns = 0;
   int64_t spanBytes = 0;
   int64_t scaleFactors = 0, offsetFactors = 0;
@@ -62,6 +62,26 @@ struct TileLayout {
   bool sharedIntegers = false;
   /// The codes of a column block.
   int64_t codeBytes = 0;
+
+  /// Of the run: whole spans, and the columns and bytes of a last, partial one.
+  int64_t spans() const { return columns / spanColumns; }
+  int64_t restColumns() const { return columns % spanColumns; }
+  int64_t totalBytes() const {
+    return spans() * spanBytes +
+           (restColumns() ? codes + restColumns() / tileColumns * codeBytes
+                          : 0);
+  }
+};
+
+/// Offsets and sizes in bytes of the tiles of a matrix [rows, columns].
+struct TileLayout {
+  int64_t rowBlocks = 0; // ceil(rows / tileRows)
+  int64_t rowBlockBytes = 0;
+
+  /// Without codes: the elements of a column of a row block.
+  int64_t columnBytes = 0;
+  /// With codes; none if there are no columns.
+  llvm::SmallVector<TileRun, 1> runs;
 
   int64_t totalBytes() const { return rowBlocks * rowBlockBytes; }
 };
@@ -77,7 +97,7 @@ std::string checkTiles(const FormatDescription &format, int64_t columns);
 /// Widths of the slices of a code, low bits first.
 llvm::SmallVector<unsigned> getSlices(unsigned bits);
 
-/// How kernels turn codes into levels: as bytes, which integer products take,
+/// How kernels turn codes of a run into levels: as bytes, which integer products take,
 ///     level = (byte - zero) * unit,  or, of levels that need 16 bits,
 ///     level = (256 high byte + low byte - zero) * unit.
 struct ByteLevels {

@@ -159,7 +159,7 @@ private:
 
   LogicalResult outline(Operation &op) {
     return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-        .Case<GetOp, QuantizeRowsOp, LinearOp, RmsNormOp, LayerNormOp, RopeOp,
+        .Case<GetOp, PermuteOp, QuantizeRowsOp, LinearOp, RmsNormOp, LayerNormOp, RopeOp,
               EmbeddingOp, AppendOp, AttentionOp>(
             [&](auto op) { return outlineOp(op); })
         .Default([](Operation *op) {
@@ -201,15 +201,31 @@ private:
     return found->second;
   }
 
+  LogicalResult outlineOp(PermuteOp op) {
+    Value x = toRows(op.getX());
+    PermuteSpec spec{lastDim(x), dim(x, 0)};
+    auto name =
+        llvm::formatv("permute_{0}x{1}", dimText(spec.rows), spec.columns);
+    FlatSymbolRefAttr callee = kernel(name.str(), [&](StringRef name) {
+      return emitPermute(module, name, spec, level);
+    });
+    LaunchOp permute = launch(callee, {x, op.getOrder()}, {},
+                              emptyRows(x, spec.columns, builder.getF32Type()));
+    op.replaceAllUsesWith(fromRows(permute.getResult(0), op.getX()));
+    return success();
+  }
+
   LogicalResult outlineOp(QuantizeRowsOp op) {
     Value x = toRows(op.getX());
     int64_t columns = lastDim(x);
     int64_t group =
         cast<Int8RowsAttr>(cast<RankedTensorType>(op.getType()).getEncoding())
             .getGroup();
-    QuantizeRowsSpec spec{columns, group, dim(x, 0), boundRows(x)};
-    auto name = llvm::formatv("quantize_rows_{0}x{1}_group{2}",
-                              dimText(spec.rows), columns, group);
+    QuantizeRowsSpec spec{columns, group, dim(x, 0), boundRows(x),
+                          op.getOrder() != nullptr};
+    auto name = llvm::formatv("quantize_rows_{0}x{1}_group{2}{3}",
+                              dimText(spec.rows), columns, group,
+                              spec.ordered ? "_ordered" : "");
     FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
       return emitQuantizeRows(module, name, spec, level);
     });
@@ -217,7 +233,10 @@ private:
         emptyRows(x, columns, builder.getI8Type()),
         emptyRows(x, columns / group, builder.getF32Type()),
         emptyRows(x, 2 * columns / group, builder.getI32Type())};
-    LaunchOp quantize = launch(callee, x, {}, outputs);
+    SmallVector<Value> inputs{x};
+    if (spec.ordered)
+      inputs.push_back(op.getOrder());
+    LaunchOp quantize = launch(callee, inputs, {}, outputs);
     quantized[op] = llvm::to_vector_of<Value>(quantize.getResults());
     return success();
   }

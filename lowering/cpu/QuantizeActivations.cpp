@@ -35,10 +35,18 @@ struct QuantizeActivationsPass
         auto encoded = RankedTensorType::get(
             type.getShape(), type.getElementType(),
             Int8RowsAttr::get(&getContext(), tileColumns));
-        quantized = QuantizeRowsOp::create(builder, linear.getLoc(), encoded,
-                                           linear.getX());
+        // An order costs nothing where the activations are read anyway.
+        auto permute = linear.getX().getDefiningOp<PermuteOp>();
+        quantized = QuantizeRowsOp::create(
+            builder, linear.getLoc(), encoded,
+            permute ? permute.getX() : linear.getX(),
+            permute ? permute.getOrder() : Value());
       }
       linear.getXMutable().assign(quantized);
+    });
+    getOperation().walk([](PermuteOp permute) {
+      if (permute->use_empty())
+        permute.erase();
     });
   }
 };

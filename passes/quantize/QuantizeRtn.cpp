@@ -8,6 +8,7 @@
 #include "passes/quantize/WeightPlaces.h"
 #include "passes/quantize/WeightSource.h"
 
+#include "mlir/IR/Threading.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -102,9 +103,34 @@ static void findTooLarge(const FormatDescription &description,
   }
 }
 
+/// The factors of scales that all rows of a weight share; none for most
+/// formats.
+static std::vector<float>
+findSharedFactors(MLIRContext *context, const WeightSource &source,
+                  const FormatDescription &format, int64_t rows,
+                  int64_t columns) {
+  if (!format.scale.isShared())
+    return {};
+  std::vector<float> factors(format.superGroupCount(columns));
+  constexpr int64_t slab = 64;
+  std::mutex mutex;
+  parallelFor(context, 0, llvm::divideCeil(rows, slab), [&](size_t i) {
+    int64_t first = static_cast<int64_t>(i) * slab;
+    std::vector<float> weights(std::min(slab, rows - first) * columns);
+    source.readRows(first, weights);
+    std::vector<float> own(factors.size());
+    raiseSharedFactors(format, weights, columns, own);
+    std::lock_guard<std::mutex> lock(mutex);
+    for (auto [factor, raised] : llvm::zip_equal(factors, own))
+      factor = std::max(factor, raised);
+  });
+  return factors;
+}
+
 /// Encodes rows of a weight as a format's storage.
 static void encodeRows(const WeightSource &source, FormatAttrInterface format,
-                       int64_t columns, int64_t firstRow, int64_t rows,
+                       ArrayRef<float> sharedFactors, int64_t columns,
+                       int64_t firstRow, int64_t rows,
                        MutableArrayRef<char> storage, FirstProblem &problem) {
   std::vector<float> weights(rows * columns);
   source.readRows(firstRow, weights);
@@ -116,6 +142,9 @@ static void encodeRows(const WeightSource &source, FormatAttrInterface format,
   FormatDescription description = format.getDescription();
   Planes planes;
   planes.resize(description, rows, columns);
+  for (size_t at = 0; at < planes.scale.numbers.size() && !sharedFactors.empty();
+       at += sharedFactors.size())
+    llvm::copy(sharedFactors, planes.scale.numbers.begin() + at);
   roundToNearest(description, weights, planes);
   findTooLarge(description, weights, planes, firstRow, problem);
   format.encode(planes, storage);
@@ -299,11 +328,14 @@ LogicalResult QuantizeRtnPass::encode(Job &job, WeightFiles &files,
     return success();
   }
   FirstProblem problem;
+  std::vector<float> sharedFactors =
+      findSharedFactors(&getContext(), *source, job.format.getDescription(),
+                        matrix.rows, matrix.columns);
   FailureOr<uint64_t> offset = writeRowBlocks(
       weight, weight.getSymName(), matrix, archive, progress,
       [&](int64_t first, int64_t rows, MutableArrayRef<char> storage) {
-        encodeRows(*source, job.format, matrix.columns, first, rows, storage,
-                   problem);
+        encodeRows(*source, job.format, sharedFactors, matrix.columns, first,
+                   rows, storage, problem);
       });
   source->release();
   if (failed(offset) || failed(problem.diagnose(weight, job.format)))

@@ -42,6 +42,7 @@ struct Group {
   float *scale;
   float *offset;      // null but for Direct offsets
   uint8_t *zeroPoint; // null but for ZeroPoint offsets
+  uint8_t *multiple;  // of the scale's factor; null but for Square scales
 };
 
 /// Rounds the groups of a format one at a time. Codes are taken with the scale
@@ -63,6 +64,9 @@ private:
   void roundByMagnitude(const Group &group);
   void roundFromMinimum(const Group &group);
   void roundWithZeroPoint(const Group &group);
+  void roundWithFactor(const Group &group);
+  void roundAtScale(const Group &group, float scale);
+  double errorAtScale(const Group &group, float scale) const;
   float scaleOfMagnitude(llvm::ArrayRef<float> values) const;
   void roundToTable(const Group &group, float inverse);
   void roundHalfAway(const Group &group, float inverse, int zero);
@@ -126,8 +130,8 @@ void GroupRounder::roundHalfUp(const Group &group, float inverse) {
   }
 }
 
-void GroupRounder::roundByMagnitude(const Group &group) {
-  float scale = scaleOfMagnitude(group.values);
+/// The codes for a scale that is not yet rounded to its type.
+void GroupRounder::roundAtScale(const Group &group, float scale) {
   float inverse = scale == 0 ? 0 : 1 / scale;
   bool halfAway = format.rounding == Rounding::HalfAway;
   // The scale is a subnormal number whose inverse overflows. It rounds to zero
@@ -141,7 +145,43 @@ void GroupRounder::roundByMagnitude(const Group &group) {
     roundHalfAway(group, inverse, format.zero);
   else
     roundHalfUp(group, inverse);
+}
+
+void GroupRounder::roundByMagnitude(const Group &group) {
+  float scale = scaleOfMagnitude(group.values);
+  roundAtScale(group, scale);
   *group.scale = roundToScalar(format.scale.type, scale);
+}
+
+double GroupRounder::errorAtScale(const Group &group, float scale) const {
+  double sum = 0;
+  for (size_t i = 0; i < group.values.size(); ++i) {
+    double error = group.values[i] - scale * format.levelOf(group.codes[i]);
+    sum += error * error;
+  }
+  return sum;
+}
+
+/// The factor is given; of the multiples below and above the scale that is
+/// wanted, the one with the smaller squared error.
+void GroupRounder::roundWithFactor(const Group &group) {
+  float wanted = scaleOfMagnitude(group.values), factor = *group.scale;
+  int last = (1 << format.scale.bits) - 1;
+  float root = factor > 0 ? std::sqrt(wanted / factor) : 0;
+  int below = static_cast<int>(root * static_cast<float>(last + 1)) - 1;
+  auto multiple = static_cast<uint8_t>(std::clamp(below, 0, last));
+  auto next = static_cast<uint8_t>(std::min<int>(multiple + 1, last));
+  auto tryMultiple = [&](uint8_t integer) {
+    float scale = factor * format.scale.multipleOf(integer);
+    roundAtScale(group, scale);
+    return errorAtScale(group, scale);
+  };
+  double error = tryMultiple(multiple);
+  if (tryMultiple(next) < error)
+    multiple = next;
+  else
+    tryMultiple(multiple);
+  *group.multiple = multiple;
 }
 
 /// The least value at level 0, the largest at the highest.
@@ -185,11 +225,33 @@ void GroupRounder::roundWithZeroPoint(const Group &group) {
 }
 
 void GroupRounder::round(const Group &group) {
+  if (group.multiple)
+    return roundWithFactor(group);
   if (group.zeroPoint)
     return roundWithZeroPoint(group);
   if (group.offset)
     return roundFromMinimum(group);
   roundByMagnitude(group);
+}
+
+/// Rounds a run of columns of all rows.
+static void roundRun(const FormatDescription &format, const FormatRun &run,
+                     llvm::ArrayRef<float> weights, Planes &planes) {
+  GroupRounder rounder(run.format);
+  int64_t groups = format.groupCount(planes.columns);
+  int64_t size = run.groupColumns();
+  for (int64_t row = 0; row < planes.rows; ++row)
+    for (int64_t g = 0; g < run.groupCount(); ++g) {
+      int64_t at = row * groups + run.firstGroup + g;
+      int64_t first = row * planes.columns + run.firstColumn + g * size;
+      int64_t count = std::min(size, run.columns - g * size);
+      rounder.round(
+          {weights.slice(first, count), &planes.codes[first],
+           &planes.scale.numbers[at],
+           format.offset.hasNumbers() ? &planes.offset.numbers[at] : nullptr,
+           format.offset.hasIntegers() ? &planes.offset.integers[at] : nullptr,
+           format.scale.hasIntegers() ? &planes.scale.integers[at] : nullptr});
+    }
 }
 
 void lq::roundToNearest(const FormatDescription &format,
@@ -202,19 +264,25 @@ void lq::roundToNearest(const FormatDescription &format,
   }
   if (format.scaleRule == ScaleRule::Search)
     return searchNumbers(format, weights, importance, planes);
-  GroupRounder rounder(format);
-  int64_t groups = format.groupCount(planes.columns);
-  int64_t size = format.groupColumns(planes.columns);
-  for (int64_t row = 0; row < planes.rows; ++row)
-    for (int64_t g = 0; g < groups; ++g) {
-      int64_t at = row * groups + g;
-      int64_t first = row * planes.columns + g * size;
-      int64_t count = std::min(size, planes.columns - g * size);
-      rounder.round(
-          {weights.slice(first, count), &planes.codes[first],
-           &planes.scale.numbers[at],
-           format.offset.hasNumbers() ? &planes.offset.numbers[at] : nullptr,
-           format.offset.hasIntegers() ? &planes.offset.integers[at]
-                                       : nullptr});
-    }
+  for (const FormatRun &run : format.splitColumns(planes.columns))
+    roundRun(format, run, weights, planes);
+}
+
+void lq::raiseSharedFactors(const FormatDescription &format,
+                            llvm::ArrayRef<float> weights, int64_t columns,
+                            llvm::MutableArrayRef<float> factors) {
+  for (const FormatRun &run : format.splitColumns(columns)) {
+    SortedLevels levels(run.format);
+    for (size_t row = 0; row < weights.size(); row += columns)
+      for (int64_t g = 0; g < run.superGroupCount(); ++g) {
+        int64_t first = g * run.format.superGroup;
+        llvm::ArrayRef<float> values = weights.slice(
+            row + run.firstColumn + first,
+            std::min(run.format.superGroup, run.columns - first));
+        float &factor = factors[run.firstSuperGroup + g];
+        float needed =
+            std::bit_cast<float>(largestMagnitude(values)) / levels.highest();
+        factor = std::max(factor, roundToScalar(format.scale.type, needed));
+      }
+  }
 }

@@ -12,11 +12,21 @@ namespace lq {
 /// already sized. A number (or a value of a format without codes) may come out
 /// infinite where the weights are larger than its type can hold.
 ///
+/// Factors that all rows share are not set but read: `planes` holds them, as
+/// raiseSharedFactors finds them.
+///
 /// `importance`, [planes.columns] and not negative, says how much the squared
 /// error of a column counts where the rule is a search; empty: all alike.
 void roundToNearest(const FormatDescription &format,
                     llvm::ArrayRef<float> weights, Planes &planes,
                     llvm::ArrayRef<float> importance = {});
+
+/// Raises the factors of scales that all rows share, [superGroupCount(columns)]
+/// and 0 at first, to what rows of `weights` [.., columns] need. A factor may
+/// come out infinite.
+void raiseSharedFactors(const FormatDescription &format,
+                        llvm::ArrayRef<float> weights, int64_t columns,
+                        llvm::MutableArrayRef<float> factors);
 
 /// The position of the first NaN or infinity; weights.size() if there is none.
 size_t findNotFinite(llvm::ArrayRef<float> weights);

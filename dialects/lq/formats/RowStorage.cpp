@@ -16,9 +16,8 @@ static int64_t numberCount(const FormatDescription &format,
                            const GroupNumber &number, int64_t columns) {
   if (!number.hasNumbers())
     return 0;
-  return number.kind == GroupNumber::Kind::Product
-             ? format.superGroupCount(columns)
-             : format.groupCount(columns);
+  return number.hasFactors() ? format.superGroupCount(columns)
+                             : format.groupCount(columns);
 }
 
 static int64_t planeBytes(const FormatDescription &format,
@@ -31,9 +30,11 @@ static int64_t planeBytes(const FormatDescription &format,
 
 int64_t lq::getStoredRowBytes(const FormatDescription &format,
                               int64_t columns) {
-  return streamBytes(columns, format.bits) +
-         planeBytes(format, format.scale, columns) +
-         planeBytes(format, format.offset, columns);
+  int64_t bytes = planeBytes(format, format.scale, columns) +
+                  planeBytes(format, format.offset, columns);
+  for (const FormatRun &run : format.splitColumns(columns))
+    bytes += streamBytes(run.columns, run.format.bits);
+  return bytes;
 }
 
 /// Reads `count` fields and returns where the next part begins.
@@ -83,10 +84,13 @@ static char *writePlane(const FormatDescription &format,
 void lq::decodeStoredRows(const FormatDescription &format,
                           llvm::ArrayRef<char> storage, Planes &planes) {
   int64_t rowBytes = getStoredRowBytes(format, planes.columns);
+  auto runs = format.splitColumns(planes.columns);
   for (int64_t row = 0; row < planes.rows; ++row) {
     const char *source = storage.data() + row * rowBytes;
-    source = readStream(source, planes.columns, format.bits,
-                        planes.codes.data() + row * planes.columns);
+    for (const FormatRun &run : runs)
+      source = readStream(source, run.columns, run.format.bits,
+                          planes.codes.data() + row * planes.columns +
+                              run.firstColumn);
     source = readPlane(format, format.scale, row, planes.columns, source,
                        planes.scale);
     readPlane(format, format.offset, row, planes.columns, source,
@@ -97,10 +101,13 @@ void lq::decodeStoredRows(const FormatDescription &format,
 void lq::encodeStoredRows(const FormatDescription &format, const Planes &planes,
                           llvm::MutableArrayRef<char> storage) {
   int64_t rowBytes = getStoredRowBytes(format, planes.columns);
+  auto runs = format.splitColumns(planes.columns);
   for (int64_t row = 0; row < planes.rows; ++row) {
     char *target = storage.data() + row * rowBytes;
-    target = writeStream(target, planes.columns, format.bits,
-                         planes.codes.data() + row * planes.columns);
+    for (const FormatRun &run : runs)
+      target = writeStream(target, run.columns, run.format.bits,
+                           planes.codes.data() + row * planes.columns +
+                               run.firstColumn);
     target = writePlane(format, format.scale, row, planes.columns, planes.scale,
                         target);
     writePlane(format, format.offset, row, planes.columns, planes.offset,

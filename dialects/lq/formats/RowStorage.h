@@ -8,8 +8,10 @@
 //           | numbers of offsets | integers of offsets
 //
 // (each where the format has it), numbers little endian, codes and integers as
-// bitstreams along K, low bits first, each padded with zeros to a byte. Rows
-// follow each other without padding, so that they can be written one by one.
+// bitstreams along K, low bits first, each padded with zeros to a byte; codes of
+// several numbers of bits are a bitstream a run. Rows follow each other without
+// padding and are complete, factors that all rows share too, so that they can be
+// written one by one and in any order.
 //
 //===----------------------------------------------------------------------===//
 

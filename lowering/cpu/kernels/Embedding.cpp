@@ -25,10 +25,10 @@ public:
     layout = getTileLayout(format, spec.vocabulary, spec.columns);
     base = id / tileRows * layout.rowBlockBytes;
     lane = id % tileRows;
-    if (format.hasCodes())
-      decodeCodes();
-    else
-      gatherElements();
+    if (!format.hasCodes())
+      return gatherElements();
+    for (const TileRun &run : layout.runs)
+      decodeCodes(run);
   }
 
 private:
@@ -84,8 +84,8 @@ private:
   }
 
   /// Four bytes of a row lie together: the codes of a step of four columns.
-  void decodeCodes() {
-    TileReader tiles(k, format, layout, spec.columns, table, base);
+  void decodeCodes(const TileRun &run) {
+    TileReader tiles(k, run, table, base);
     TileRows rows{lane, 1};
     Type fours = k.vector(4, k.f32());
     int64_t groupSteps = tileColumns / 4 / tiles.groupsPerBlock();

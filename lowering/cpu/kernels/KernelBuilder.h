@@ -140,6 +140,9 @@ public:
   /// An element, or a vector of consecutive ones.
   Val load(Val memref, llvm::ArrayRef<Val> indices);
   Val load(Val memref, llvm::ArrayRef<Val> indices, int64_t lanes);
+  /// A vector of the elements that lie `columns` (a vector of i32) behind the
+  /// one at `indices` in the last dimension.
+  Val gather(Val memref, llvm::ArrayRef<Val> indices, Val columns);
   /// The first `count` lanes, the others 0; reads no memory behind them.
   Val loadPart(Val memref, llvm::ArrayRef<Val> indices, int64_t lanes,
                Val count);

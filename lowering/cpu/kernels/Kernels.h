@@ -59,18 +59,29 @@ mlir::func::FuncOp emitLinear(mlir::ModuleOp module, llvm::StringRef name,
                               const LinearSpec &spec, const CpuLevel &level);
 int64_t scratchBytes(const LinearSpec &spec, const CpuLevel &level);
 
-/// x M x K x f32 -> codes M x K x i8 in [-127, 127], scales M x K/group x f32
-/// (largest magnitude / 127), sums of codes of half groups M x 2K/group x i32.
-/// Codes are x / scale rounded to nearest, ties to even.
+/// x M x K x f32, [order K x i32] -> codes M x K x i8 in [-127, 127], scales
+/// M x K/group x f32 (largest magnitude / 127), sums of codes of half groups
+/// M x 2K/group x i32. Codes are x / scale rounded to nearest, ties to even;
+/// with an order column j of the outputs is column order[j] of x.
 struct QuantizeRowsSpec {
   int64_t columns = 0; // K, a multiple of the group
   int64_t group = 32;  // a multiple of 16
   int64_t rows = 1;
   int64_t maxRows = 1;
+  bool ordered = false;
 };
 mlir::func::FuncOp emitQuantizeRows(mlir::ModuleOp module, llvm::StringRef name,
                                     const QuantizeRowsSpec &spec,
                                     const CpuLevel &level);
+
+/// x M x K x f32, order K x i32 -> out M x K x f32: column j of out is column
+/// order[j] of x.
+struct PermuteSpec {
+  int64_t columns = 0; // K
+  int64_t rows = 1;
+};
+mlir::func::FuncOp emitPermute(mlir::ModuleOp module, llvm::StringRef name,
+                               const PermuteSpec &spec, const CpuLevel &level);
 
 //===----------------------------------------------------------------------===//
 // Rows

@@ -163,10 +163,17 @@ int64_t lq::cpu::scratchBytes(const LinearSpec &spec, const CpuLevel &level) {
   return packs(spec) ? getPanelRows(spec, level) * getPackedRowBytes(spec) : 0;
 }
 
+int64_t lq::cpu::getPackedBlockBytes(const FormatRun &run) {
+  // Codes, a scale, and corrections and sums of each group of a column block.
+  int64_t groups = run.groupColumns() < tileColumns ? 2 : 1;
+  return tileColumns + 4 + 8 * groups;
+}
+
 int64_t lq::cpu::getPackedRowBytes(const LinearSpec &spec) {
   if (!spec.format.hasCodes())
     return llvm::alignTo(spec.inputs, 16) * 4;
-  // Codes, a scale, and corrections and sums of each group of a column block.
-  int64_t groups = spec.format.groupColumns(spec.inputs) < tileColumns ? 2 : 1;
-  return spec.inputs + spec.inputs / tileColumns * (4 + 8 * groups);
+  int64_t bytes = 0;
+  for (const FormatRun &run : spec.format.splitColumns(spec.inputs))
+    bytes += run.columns / tileColumns * getPackedBlockBytes(run);
+  return bytes;
 }

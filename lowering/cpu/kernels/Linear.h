@@ -45,6 +45,8 @@ Vals emitElementProduct(LinearKernel &kernel, Val base, const RowGroup &rows);
 void packIntegers(LinearKernel &kernel, const RowGroup &rows);
 void packElements(LinearKernel &kernel, const RowGroup &rows);
 int64_t getPackedRowBytes(const LinearSpec &spec);
+/// Bytes of a row's activations of a column block of the run.
+int64_t getPackedBlockBytes(const FormatRun &run);
 
 } // namespace lq::cpu
 

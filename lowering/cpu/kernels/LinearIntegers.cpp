@@ -23,17 +23,22 @@ static constexpr int64_t sumsPerBlock = 2;
 
 namespace {
 
-/// The activations of a row group: read from the kernel's inputs, or from their
-/// copy in scratch, which has for each column block
+/// The activations of a row group in the columns of a run: read from the kernel's
+/// inputs, or from their copy in scratch, which has for each column block
 ///     codes [count][tileColumns] i8, scales [count] f32,
 ///     corrections [count][groups] i32, sums [count][groups] f32 (written
 ///     where the format has need of them),
 /// with the codes of rows that a product takes together interleaved.
 class IntegerActivations {
 public:
-  IntegerActivations(LinearKernel &kernel, const RowGroup &rows,
-                     const TileReader &tiles, const IntegerDot &dot)
-      : k(kernel.k), inputs(kernel.spec.inputs), rows(rows), dot(dot),
+  IntegerActivations(LinearKernel &kernel, const TileRun &run,
+                     const RowGroup &rows, const TileReader &tiles,
+                     const IntegerDot &dot)
+      : k(kernel.k), rows(rows), dot(dot),
+        firstBlock(run.firstColumn / tileColumns),
+        blocks(run.columns / tileColumns),
+        blockBytes(rows.count * getPackedBlockBytes(run)),
+        packed(findPacked(kernel, run)),
         zero(tiles.zero() + dot.zeroShift() * (tiles.digits() == 2 ? 257 : 1)),
         groups(tiles.groupsPerBlock()), hasOffset(tiles.hasOffset()) {}
 
@@ -83,7 +88,7 @@ public:
 
   /// Writes the copy.
   void pack() {
-    k.forLoop(k.index(0), k.index(inputs / tileColumns), 1, [&](Val block) {
+    k.forLoop(k.index(firstBlock), k.index(firstBlock + blocks), 1, [&](Val block) {
       for (int64_t i = 0; i < rows.count; ++i) {
         Val row = rows.first + i;
         packCodes(i, block);
@@ -103,9 +108,11 @@ public:
 
 private:
   KernelBuilder &k;
-  int64_t inputs;
   RowGroup rows;
   const IntegerDot &dot;
+  int64_t firstBlock, blocks, blockBytes;
+  /// Where the copy of the run begins; null without one.
+  Val packed;
   int zero;
   int64_t groups;
   bool hasOffset;
@@ -133,8 +140,18 @@ private:
            k.load(k.argument(2), {row, first + 1});
   }
 
+  /// The copies of runs follow each other.
+  Val findPacked(LinearKernel &kernel, const TileRun &run) {
+    if (!rows.packed)
+      return Val();
+    int64_t before = 0;
+    for (const TileRun &each : kernel.layout.runs)
+      if (each.firstColumn < run.firstColumn)
+        before += each.columns / tileColumns * getPackedBlockBytes(each);
+    return rows.packed + before * rows.count;
+  }
   Val blockOffset(Val block) {
-    return rows.packed + block * (rows.count * (tileColumns + 4 + 8 * groups));
+    return packed + (block - firstBlock) * blockBytes;
   }
   Val wordOffset(Val block, int64_t word) {
     return blockOffset(block) + (rows.count * tileColumns + word * 4);
@@ -147,20 +164,20 @@ private:
   }
 };
 
-/// The product of one row block with a few activation rows.
+/// The product of a run of columns of one row block with a few activation rows.
 class IntegerProduct {
 public:
-  IntegerProduct(LinearKernel &kernel, Val base, const RowGroup &rows)
-      : k(kernel.k), tiles(k, kernel.spec.format, kernel.layout,
-                           kernel.spec.inputs, kernel.weight, base),
+  IntegerProduct(LinearKernel &kernel, const TileRun &run, Val base,
+                 const RowGroup &rows)
+      : k(kernel.k), tiles(k, run, kernel.weight, base),
         dot(IntegerDot::create(k, tiles.byteBits(), rows.count)),
-        activations(kernel, rows, tiles, *dot), count(rows.count),
+        activations(kernel, run, rows, tiles, *dot), count(rows.count),
         parts(kernel.parts()), groups(tiles.groupsPerBlock()) {}
 
-  Vals emit() {
-    Vals zeros(count * parts, k.zeros(k.floats()));
+  /// Adds the run to the sums [count][parts].
+  Vals emit(ArrayRef<Val> sums) {
     return tiles.forBlocks(
-        zeros, [&](const ColumnBlock &block, Val number, ArrayRef<Val> before) {
+        sums, [&](const ColumnBlock &block, Val number, ArrayRef<Val> before) {
           loadNumbers(block);
           return keepsCodes() ? addRowByRow(block, number, before)
                               : addStepByStep(block, number, before);
@@ -467,9 +484,14 @@ private:
 
 Vals lq::cpu::emitIntegerProduct(LinearKernel &kernel, Val base,
                                  const RowGroup &rows) {
-  return IntegerProduct(kernel, base, rows).emit();
+  KernelBuilder &k = kernel.k;
+  Vals sums(rows.count * kernel.parts(), k.zeros(k.floats()));
+  for (const TileRun &run : kernel.layout.runs)
+    sums = IntegerProduct(kernel, run, base, rows).emit(sums);
+  return sums;
 }
 
 void lq::cpu::packIntegers(LinearKernel &kernel, const RowGroup &rows) {
-  IntegerProduct(kernel, kernel.k.index(0), rows).packActivations();
+  for (const TileRun &run : kernel.layout.runs)
+    IntegerProduct(kernel, run, kernel.k.index(0), rows).packActivations();
 }

@@ -9,26 +9,27 @@ using namespace lq::cpu;
 /// Column blocks of a span up to which their loop is written out.
 static constexpr int64_t unrolledBlocks = 2;
 
-TileReader::TileReader(KernelBuilder &k, const FormatDescription &format,
-                       const TileLayout &layout, int64_t columns, Val weight,
+TileReader::TileReader(KernelBuilder &k, const TileRun &run, Val weight,
                        Val base)
-    : k(k), format(format), layout(layout), columns(columns), weight(weight),
-      base(base), levels(getByteLevels(format)) {}
+    : k(k), run(run), weight(weight), base(base + run.start),
+      levels(getByteLevels(run.format)) {}
 
 int64_t TileReader::groupsPerBlock() const {
-  int64_t group = format.groupColumns(columns);
+  int64_t group = run.groupColumns();
   return group < tileColumns ? tileColumns / group : 1;
 }
 
 int64_t TileReader::stepsPerLoad() const {
-  return 8 / getSlices(format.bits).back();
+  return 8 / getSlices(run.format.bits).back();
 }
 
 Vals TileReader::forBlocks(ArrayRef<Val> initial, BlockBody body) {
-  int64_t blocksInSpan = layout.spanColumns / tileColumns;
+  int64_t blocksInSpan = run.spanColumns / tileColumns;
+  int64_t firstBlock = run.firstColumn / tileColumns;
   auto blocksOf = [&](Val span, int64_t count, ArrayRef<Val> carried) {
     auto one = [&](Val block, ArrayRef<Val> before) {
-      return body({span, block}, span * blocksInSpan + block, before);
+      return body({span, block}, span * blocksInSpan + firstBlock + block,
+                  before);
     };
     Vals values(carried);
     if (count > unrolledBlocks)
@@ -37,8 +38,7 @@ Vals TileReader::forBlocks(ArrayRef<Val> initial, BlockBody body) {
       values = one(k.index(block), values);
     return values;
   };
-  int64_t spans = columns / layout.spanColumns;
-  int64_t rest = columns % layout.spanColumns / tileColumns;
+  int64_t spans = run.spans(), rest = run.restColumns() / tileColumns;
   Vals values(initial);
   if (spans > 0)
     values = k.forLoop(k.index(0), k.index(spans), 1, values,
@@ -68,10 +68,10 @@ Vals TileReader::loadCodes(const ColumnBlock &block, int64_t digit,
                            Val firstStep, int64_t steps, const TileRows &rows,
                            int64_t prefetch) {
   Type type = k.vector(rows.count * 4, k.i8());
-  Val slice = spanStart(block) + layout.codes + block.block * layout.codeBytes;
+  Val slice = spanStart(block) + run.codes + block.block * run.codeBytes;
   Vals codes(steps);
   unsigned shift = 0;
-  for (unsigned width : getSlices(format.bits)) {
+  for (unsigned width : getSlices(run.format.bits)) {
     int64_t fields = 8 / width;
     for (int64_t step = 0; step < steps; step += fields) {
       Val offset = slice +
@@ -109,54 +109,67 @@ Val TileReader::loadScalar(Scalar type, Val offset, int64_t count) {
       .bitcast(k.vector(count, k.f32()));
 }
 
-/// An integer of a byte, or of half of one, as f32.
-Val TileReader::loadInteger(Val offset, const GroupNumber &number, bool upper,
-                            int64_t count) {
+/// An integer of a byte, or of half of one, as i32.
+Val TileReader::loadInteger(Val offset, bool upper, int64_t count) {
   Val bytes = k.loadBytes(weight, offset, k.vector(count, k.i8()));
-  if (layout.sharedIntegers)
+  if (run.sharedIntegers)
     bytes = upper ? bytes >> 4 : bytes & 15;
-  Val integer = bytes.extendUnsigned(k.i32());
-  if (number.zero)
-    integer = integer - number.zero;
-  return integer.convert(k.f32());
+  return bytes.extendUnsigned(k.i32());
+}
+
+/// The factor of the super-group of a block.
+Val TileReader::loadFactor(const GroupNumber &number, int64_t factors,
+                           const ColumnBlock &block, const TileRows &rows) {
+  Val super = block.block / (run.format.superGroup / tileColumns);
+  Val first = spanStart(block) + factors;
+  int64_t width = byteWidth(number.type);
+  if (!number.isShared())
+    return loadScalar(number.type,
+                      first + (super * tileRows + rows.first) * width,
+                      rows.count);
+  return loadScalar(number.type, first + super * width, 1)
+      .lane(0)
+      .broadcast(k.vector(rows.count, k.f32()));
 }
 
 Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
                            int64_t values, bool upper, const ColumnBlock &block,
                            int64_t group, const TileRows &rows) {
-  int64_t groupColumns = format.groupColumns(columns);
+  int64_t groupColumns = run.groupColumns();
   Val index = groupColumns < tileColumns
                   ? block.block * (tileColumns / groupColumns) + group
                   : block.block / (groupColumns / tileColumns);
-  auto place = [&](int64_t first, Val index, int64_t width) {
-    return spanStart(block) + first + (index * tileRows + rows.first) * width;
-  };
-  if (number.kind == GroupNumber::Kind::Direct)
-    return loadScalar(number.type, place(values, index, byteWidth(number.type)),
-                      rows.count);
-  Val integer = loadInteger(place(values, index, 1), number, upper, rows.count);
+  bool isDirect = number.kind == GroupNumber::Kind::Direct;
+  int64_t width = isDirect ? byteWidth(number.type) : 1;
+  Val place =
+      spanStart(block) + values + (index * tileRows + rows.first) * width;
+  if (isDirect)
+    return loadScalar(number.type, place, rows.count);
+  Val integer = loadInteger(place, upper, rows.count);
   if (number.kind == GroupNumber::Kind::ZeroPoint)
-    return integer;
-  Val super = block.block / (format.superGroup / tileColumns);
-  Val factor = loadScalar(
-      number.type, place(factors, super, byteWidth(number.type)), rows.count);
-  return factor * integer;
+    return integer.convert(k.f32());
+  Val factor = loadFactor(number, factors, block, rows);
+  if (number.kind == GroupNumber::Kind::Product)
+    return factor *
+           (number.zero ? integer - number.zero : integer).convert(k.f32());
+  Val root = (integer + 1).convert(k.f32());
+  return (factor * factor.like(number.multipleOf(0))) * (root * root);
 }
 
 Val TileReader::loadScale(const ColumnBlock &block, int64_t group,
                           const TileRows &rows) {
-  Val scale = loadNumber(format.scale, layout.scaleFactors, layout.scales,
+  Val scale = loadNumber(run.format.scale, run.scaleFactors, run.scales,
                          /*upper=*/false, block, group, rows);
   return levels.unit == 1 ? scale : scale * scale.like(levels.unit);
 }
 
 Val TileReader::loadOffset(const ColumnBlock &block, int64_t group,
                            const TileRows &rows) {
-  Val number = loadNumber(format.offset, layout.offsetFactors, layout.offsets,
+  Val number = loadNumber(run.format.offset, run.offsetFactors, run.offsets,
                           /*upper=*/true, block, group, rows);
-  if (format.offset.kind != GroupNumber::Kind::ZeroPoint)
+  if (run.format.offset.kind != GroupNumber::Kind::ZeroPoint)
     return number;
-  Val scale = loadNumber(format.scale, layout.scaleFactors, layout.scales,
+  Val scale = loadNumber(run.format.scale, run.scaleFactors, run.scales,
                          /*upper=*/false, block, group, rows);
   return (number * scale) * scale.like(-1);
 }

@@ -8,7 +8,7 @@
 
 namespace lq::cpu {
 
-/// A column block: its span and its number in the span.
+/// A column block: its span in the run, and its number in the span.
 struct ColumnBlock {
   Val span, block;
 };
@@ -19,28 +19,28 @@ struct TileRows {
   int64_t count;
 };
 
-/// Reads a row block of a weight with codes (Tile.h): numbers in f32, and levels
-/// in units of the scales as one or two digits, bytes, of an integer:
+/// Reads a run of columns of a row block of a weight with codes (Tile.h): numbers
+/// in f32, and levels in units of the scales as one or two digits, bytes, of an
+/// integer:
 ///     level = byte - zero()  or  256 * high byte + low byte - zero().
 class TileReader {
 public:
   /// `base`: the first byte of the row block in `weight`.
-  TileReader(KernelBuilder &k, const FormatDescription &format,
-             const TileLayout &layout, int64_t columns, Val weight, Val base);
+  TileReader(KernelBuilder &k, const TileRun &run, Val weight, Val base);
 
   int zero() const { return levels.zero; }
   /// Digits of a level; digit 0 is the low one.
   int64_t digits() const { return levels.low.empty() ? 1 : 2; }
   /// Bits of the bytes that loadCodes gives.
-  unsigned byteBits() const { return levels.table.empty() ? format.bits : 8; }
-  bool hasOffset() const { return format.offset.exists(); }
+  unsigned byteBits() const { return levels.table.empty() ? run.format.bits : 8; }
+  bool hasOffset() const { return run.format.offset.exists(); }
   /// Groups that begin in a column block: 1, or 2 of half a block.
   int64_t groupsPerBlock() const;
   /// Steps of four columns that a load gives at least.
   int64_t stepsPerLoad() const;
 
-  /// Calls body(block, number of the block in the row) for all column blocks,
-  /// with values carried along.
+  /// Calls body(block, number of the block in the row) for all column blocks of
+  /// the run, with values carried along.
   using BlockBody = llvm::function_ref<Vals(
       const ColumnBlock &block, Val number, llvm::ArrayRef<Val> carried)>;
   Vals forBlocks(llvm::ArrayRef<Val> initial, BlockBody body);
@@ -56,18 +56,17 @@ public:
 
 private:
   KernelBuilder &k;
-  const FormatDescription &format;
-  const TileLayout &layout;
-  int64_t columns;
+  const TileRun &run;
   Val weight, base;
   ByteLevels levels;
 
   Val spanStart(const ColumnBlock &block) {
-    return base + block.span * layout.spanBytes;
+    return base + block.span * run.spanBytes;
   }
   Val loadScalar(Scalar type, Val offset, int64_t count);
-  Val loadInteger(Val offset, const GroupNumber &number, bool upper,
-                  int64_t count);
+  Val loadInteger(Val offset, bool upper, int64_t count);
+  Val loadFactor(const GroupNumber &number, int64_t factors,
+                 const ColumnBlock &block, const TileRows &rows);
   Val loadNumber(const GroupNumber &number, int64_t factors, int64_t values,
                  bool upper, const ColumnBlock &block, int64_t group,
                  const TileRows &rows);
