@@ -29,6 +29,10 @@ struct Weight {
   int64_t offset = -1;
   /// The bytes at `offset` are those of the transpose.
   bool transposed = false;
+  /// Column j is the model's column order[j]; empty if they are the same.
+  std::vector<int32_t> order;
+  /// The last rows, fewer than `rowPadding`, may be none of the model's.
+  int64_t rowPadding = 1;
   /// Writes the storage of rows [first, first + rows) of a weight that must be
   /// converted; of a weight that is no matrix, each element is a row. Called
   /// from several threads.

@@ -42,6 +42,8 @@ struct Job {
   /// Where the uses find it from now on.
   WeightAddress address;
   bool transposed = false;
+  /// The number of the order of its columns among Importer::orders, or -1.
+  int64_t order = -1;
 
   /// The type the uses get: the checkpoint's own, or that of the old weight.
   RankedTensorType wantedType() {
@@ -52,6 +54,23 @@ struct Job {
     return source.offset >= 0 &&
            (isMatrix || (source.type == wantedType() && !source.transposed));
   }
+};
+
+/// An order of columns, and where it lies in the archive.
+struct Order {
+  std::vector<int32_t> columns;
+  WeightAddress address;
+  WeightOp weight;
+};
+
+/// Lets linears read their input in an order, where one operation serves all
+/// that read the same.
+class InputOrders {
+public:
+  void permute(LinearOp linear, WeightOp order);
+
+private:
+  llvm::DenseMap<std::pair<Value, Operation *>, Value> made;
 };
 
 /// One run of the pass.
@@ -68,12 +87,16 @@ private:
   void collect(const WeightUses &uses, const Roles &roles);
   LogicalResult checkComplete(ModuleOp module);
   LogicalResult getSources();
+  LogicalResult takeOrder(Job &job);
   LogicalResult joinTied();
   LogicalResult place(ModuleOp module);
   LogicalResult convert(ModuleOp module);
   LogicalResult convert(Job &job, WeightArchive &archive, StringRef address,
                         Progress &progress);
+  LogicalResult writeOrders(ModuleOp module, WeightArchive &archive,
+                            StringRef address);
   void apply(ModuleOp module);
+  void makeOrder(Order &order, WeightOp near, SymbolTable &symbols);
   void report();
 
   MLIRContext &context;
@@ -81,6 +104,8 @@ private:
   std::unique_ptr<Checkpoint> checkpoint;
   NameMap names;
   std::vector<Job> found;
+  /// Orders of columns, each once.
+  std::vector<Order> orders;
   /// Names of weights without a counterpart.
   llvm::StringSet<> used;
   std::vector<std::string> missing;
@@ -193,6 +218,41 @@ void Importer::collect(const WeightUses &uses, const Roles &roles) {
   }
 }
 
+/// Leaves out rows that only fill up the checkpoint's tensors.
+static void dropPadding(Weight &source, RankedTensorType type) {
+  if (source.type.getRank() != 2 || type.getRank() != 2)
+    return;
+  int64_t rows = type.getDimSize(0), surplus = source.rows() - rows;
+  if (surplus > 0 && surplus < source.rowPadding)
+    source.type =
+        RankedTensorType::get({rows, source.type.getDimSize(1)},
+                              source.type.getElementType(),
+                              source.type.getEncoding());
+}
+
+/// Gives the job the number of the order of its columns.
+LogicalResult Importer::takeOrder(Job &job) {
+  if (job.source.order.empty())
+    return success();
+  for (OpOperand *use : job.uses)
+    if (!isa<LinearOp>(use->getOwner())) {
+      auto error = emitError(job.weight.getLoc())
+                   << "weight @" << job.weight.getSymName() << ": "
+                   << quoted(job.name)
+                   << " has its columns in an order of its own, which only the "
+                      "weights of linear layers can have";
+      error.attachNote(use->getOwner()->getLoc()) << "it is read here";
+      return error;
+    }
+  auto found = llvm::find_if(orders, [&](const Order &order) {
+    return order.columns == job.source.order;
+  });
+  job.order = found - orders.begin();
+  if (found == orders.end())
+    orders.push_back({job.source.order, {}, {}});
+  return success();
+}
+
 /// Gets what the checkpoint has for each job, and checks it.
 LogicalResult Importer::getSources() {
   for (Job &job : found) {
@@ -203,12 +263,15 @@ LogicalResult Importer::getSources() {
              << llvm::toString(source.takeError());
     job.source = std::move(*source);
     RankedTensorType type = job.weight.getTensorType();
+    dropPadding(job.source, type);
     if (job.source.type.getShape() != type.getShape())
       return emitError(job.weight.getLoc())
              << "weight @" << job.weight.getSymName() << " of " << type
              << " has another shape in the checkpoint, where "
              << quoted(job.name) << " is " << job.source.type
              << "; is it a checkpoint of the same model?";
+    if (failed(takeOrder(job)))
+      return failure();
   }
   return success();
 }
@@ -393,9 +456,51 @@ LogicalResult Importer::place(ModuleOp module) {
   for (Job &job : found)
     if (!job.isInPlace() && failed(convert(job, **output, *address, meter)))
       return failure();
+  if (failed(writeOrders(module, **output, *address)))
+    return failure();
   if (llvm::Error error = (*output)->commit())
     return fail(std::move(error));
   return success();
+}
+
+LogicalResult Importer::writeOrders(ModuleOp module, WeightArchive &archive,
+                                    StringRef address) {
+  for (Order &order : orders) {
+    auto size = static_cast<int64_t>(order.columns.size());
+    auto offset =
+        archive.add({reinterpret_cast<const char *>(order.columns.data()),
+                     order.columns.size() * sizeof(int32_t)});
+    if (!offset)
+      return emitError(module.getLoc()) << llvm::toString(offset.takeError());
+    order.address = {
+        RankedTensorType::get({size}, IntegerType::get(&context, 32)),
+        address.str(), *offset};
+  }
+  return success();
+}
+
+/// Makes the weight that holds an order, called after the first weight that has
+/// its columns in it.
+void Importer::makeOrder(Order &order, WeightOp near, SymbolTable &symbols) {
+  OpBuilder builder(near);
+  order.weight = WeightOp::create(
+      builder, near.getLoc(), (near.getSymName() + ".order").str(),
+      order.address.type, order.address.file,
+      static_cast<int64_t>(order.address.offset), /*transposed=*/false);
+  symbols.insert(order.weight);
+}
+
+void InputOrders::permute(LinearOp linear, WeightOp order) {
+  Value x = linear.getX();
+  Value &permuted = made[{x, order}];
+  if (!permuted) {
+    OpBuilder builder(linear.getContext());
+    builder.setInsertionPointAfterValue(x);
+    Value get = GetOp::create(builder, linear.getLoc(), order.getTensorType(),
+                              order.getSymName());
+    permuted = PermuteOp::create(builder, linear.getLoc(), x.getType(), x, get);
+  }
+  linear.getXMutable().assign(permuted);
 }
 
 /// Lets the uses of a job read `weight`.
@@ -421,6 +526,7 @@ void Importer::apply(ModuleOp module) {
   SymbolTable symbols(module);
   OpBuilder builder(module.getContext());
   llvm::SetVector<Operation *> replaced;
+  InputOrders inputs;
   bool readsFolder = false;
   for (Job &job : found) {
     readsFolder |= job.isInPlace();
@@ -433,6 +539,13 @@ void Importer::apply(ModuleOp module) {
       symbols.remove(job.weight);
     symbols.insert(weight);
     readInstead(job, weight);
+    if (job.order >= 0) {
+      Order &order = orders[job.order];
+      if (!order.weight)
+        makeOrder(order, weight, symbols);
+      for (OpOperand *use : job.uses)
+        inputs.permute(cast<LinearOp>(use->getOwner()), order.weight);
+    }
     if (job.isComplete)
       replaced.insert(job.weight);
   }

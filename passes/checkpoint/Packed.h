@@ -30,9 +30,19 @@ public:
   Scalar scaleType = Scalar::F16;
   /// Whether a zero point is not half of the range of the codes.
   bool hasZeroPoints = false;
+  /// Where bits change along K; then `bits`, `group` and the two above mean
+  /// nothing.
+  llvm::SmallVector<ColumnRun> runs;
+  /// Column j of the planes is column order[j] of the weight; empty if they are
+  /// the same.
+  std::vector<int32_t> order;
+  /// The last rows may stand for no outputs.
+  bool hasPaddedRows = false;
 
   FormatAttrInterface format(mlir::MLIRContext &context) const {
-    return getUniformFormat(context, bits, group, scaleType, hasZeroPoints);
+    return runs.empty() ? getUniformFormat(context, bits, group, scaleType,
+                                           hasZeroPoints)
+                        : getMixedBitsFormat(context, runs);
   }
 };
 

@@ -108,8 +108,13 @@ Error Reader::readQuantization(const json::Object &fields) {
     return readAwq(fields);
   if (method == "compressed-tensors")
     return readCompressedTensors(fields);
+  if (method == "exl2") {
+    config.method = PackingMethod::Exl2;
+    return Error::success();
+  }
   return fail("the quantization method " + quoted(method) +
-              " is not supported; expected gptq, awq or compressed-tensors");
+              " is not supported; expected gptq, awq, compressed-tensors or "
+              "exl2");
 }
 
 Error Reader::readModel(const json::Object &model) {

@@ -10,7 +10,7 @@
 namespace lq::checkpoint {
 
 /// How the words of a quantized matrix are laid out.
-enum class PackingMethod { None, Gptq, Awq, CompressedTensors };
+enum class PackingMethod { None, Gptq, Awq, CompressedTensors, Exl2 };
 
 /// What a checkpoint's config.json (or quantize_config.json) says.
 struct QuantizationConfig {

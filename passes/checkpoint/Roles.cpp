@@ -70,7 +70,7 @@ private:
 Value stripShape(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp,
-             tensor::ExtractSliceOp, tensor::CastOp>(op))
+             tensor::ExtractSliceOp, tensor::CastOp, PermuteOp>(op))
       break;
     value = op->getOperand(0);
   }
@@ -144,7 +144,7 @@ void RoleFinder::nameProjection(Value heads, const ModuleNames &names,
 /// Names the linears that read a value.
 void RoleFinder::nameReaders(Value value, const ModuleNames &names) {
   for (Operation *user : value.getUsers()) {
-    if (isa<tensor::CollapseShapeOp, tensor::CastOp>(user))
+    if (isa<tensor::CollapseShapeOp, tensor::CastOp, PermuteOp>(user))
       nameReaders(user->getResult(0), names);
     else
       nameLinear(user, names);

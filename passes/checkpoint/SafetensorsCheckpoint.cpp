@@ -195,6 +195,9 @@ SafetensorsCheckpoint::getPacked(StringRef name, const Module &module) const {
   weight.name = name.str();
   weight.type = RankedTensorType::get({matrix->rows, matrix->columns},
                                       Float32Type::get(&context), format);
+  weight.order = matrix->order;
+  if (matrix->hasPaddedRows)
+    weight.rowPadding = 32;
   weight.read = [matrix, format](int64_t first, int64_t rows,
                                  MutableArrayRef<char> storage) {
     Planes planes;
