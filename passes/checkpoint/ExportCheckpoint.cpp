@@ -2,14 +2,12 @@
 
 #include "dialects/common/ModuleWeights.h"
 #include "dialects/lq/Storage.h"
+#include "passes/checkpoint/ModelWeights.h"
 #include "passes/checkpoint/Packing.h"
 #include "passes/checkpoint/Passes.h"
-#include "passes/checkpoint/Roles.h"
 #include "passes/quantize/WeightSource.h"
-#include "passes/quantize/WeightUses.h"
 #include "runtime/Safetensors.h"
 
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -49,7 +47,7 @@ private:
   LogicalResult fail(const Twine &message) {
     return emitError(module.getLoc()) << message;
   }
-  LogicalResult collect(const WeightUses &uses, const Roles &roles);
+  LogicalResult add(const NamedWeight &named);
   LogicalResult addDense(WeightOp weight, StringRef name);
   LogicalResult addPacked(WeightOp weight, StringRef name);
   LogicalResult checkSame(WeightOp weight, const FormatDescription &format);
@@ -62,7 +60,6 @@ private:
   StringRef folder, model;
   std::unique_ptr<WeightFiles> files;
   SafetensorsWriter writer;
-  llvm::StringSet<> names;
   /// What all packed matrices have in common.
   std::optional<FormatDescription> common;
   bool packsHead = false, hasHead = false;
@@ -72,15 +69,15 @@ private:
 
 /// What Hugging Face's libraries call a weight: its name in the ONNX file where
 /// that is one of the names of its role, else the first of these.
-static std::string moduleName(StringRef own, const RoleNames *roles) {
+static std::string moduleName(StringRef own, ArrayRef<std::string> roles) {
   StringRef unwrapped = own;
   unwrapped.consume_front("model.");
-  if (!roles)
+  if (roles.empty())
     return own.str();
   for (StringRef each : {own, unwrapped})
-    if (llvm::is_contained(*roles, each))
+    if (llvm::is_contained(roles, each))
       return each.str();
-  return roles->front();
+  return roles.front();
 }
 
 /// All packed matrices must agree: the configuration is one for all.
@@ -169,33 +166,14 @@ LogicalResult CheckpointExporter::addDense(WeightOp weight, StringRef name) {
   return success();
 }
 
-LogicalResult CheckpointExporter::collect(const WeightUses &uses,
-                                          const Roles &roles) {
-  SmallVector<OpOperand *> all(uses.matrixUses);
-  llvm::append_range(all, uses.otherUses);
-  for (OpOperand *use : all) {
-    bool isMatrix = llvm::is_contained(uses.matrixUses, use);
-    auto role = roles.find(use);
-    if (!isMatrix && role == roles.end())
-      continue;
-    WeightOp weight = uses.weight;
-    bool isHead =
-        role != roles.end() && role->second.front() == "lm_head.weight";
-    // Tied: the head is the table.
-    if (isHead && uses.isTable)
-      continue;
-    std::string name = moduleName(
-        weight.getSymName(), role == roles.end() ? nullptr : &role->second);
-    if (!names.insert(name).second)
-      continue;
-    FormatAttrInterface format = lq::getFormat(weight.getTensorType());
-    bool isPacked = format && format.getDescription().hasCodes();
-    hasHead |= isHead;
-    packsHead |= isHead && isPacked;
-    if (failed(isPacked ? addPacked(weight, name) : addDense(weight, name)))
-      return failure();
-  }
-  return success();
+LogicalResult CheckpointExporter::add(const NamedWeight &named) {
+  WeightOp weight = named.weight;
+  FormatAttrInterface format = lq::getFormat(weight.getTensorType());
+  bool isPacked = format && format.getDescription().hasCodes();
+  hasHead |= named.isHead;
+  packsHead |= named.isHead && isPacked;
+  return isPacked ? addPacked(weight, named.name)
+                  : addDense(weight, named.name);
 }
 
 json::Object CheckpointExporter::quantizationConfig() const {
@@ -284,9 +262,8 @@ LogicalResult CheckpointExporter::run() {
   if (!opened)
     return fail(llvm::toString(opened.takeError()));
   files = std::move(*opened);
-  Roles roles = findRoles(module);
-  for (const WeightUses &uses : collectWeightUses(module))
-    if (failed(collect(uses, roles)))
+  for (const NamedWeight &named : nameWeights(module, moduleName))
+    if (failed(add(named)))
       return failure();
   if (std::error_code error = llvm::sys::fs::create_directories(folder))
     return fail("cannot make " + quoted(folder) + ": " + error.message());

@@ -4,12 +4,10 @@
 #include "dialects/lq/Storage.h"
 #include "passes/checkpoint/GgufMetadata.h"
 #include "passes/checkpoint/GgufNames.h"
+#include "passes/checkpoint/ModelWeights.h"
 #include "passes/checkpoint/Passes.h"
-#include "passes/checkpoint/Roles.h"
 #include "passes/quantize/WeightSource.h"
-#include "passes/quantize/WeightUses.h"
 
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 namespace lq {
@@ -46,7 +44,6 @@ private:
   }
   LogicalResult writeMetadata();
   LogicalResult collect();
-  LogicalResult collect(const WeightUses &uses, const Roles &roles);
   LogicalResult addTensor(const Tensor &tensor);
   lq::Error produce(const Tensor &tensor, GgufSink &sink) const;
 
@@ -56,7 +53,6 @@ private:
   GgufWriter writer;
   GgufModel model;
   std::vector<Tensor> tensors;
-  llvm::StringSet<> names;
 };
 
 } // namespace
@@ -84,12 +80,11 @@ LogicalResult GgufExporter::writeMetadata() {
   return success();
 }
 
-/// The first name that GGUF has for the weight that an operand reads.
-static std::string nameOf(StringRef own, const RoleNames *roles) {
-  if (roles)
-    for (const std::string &role : *roles)
-      if (std::string name = toGgufName(role); !name.empty())
-        return name;
+/// The first name that GGUF has for a weight.
+static std::string nameOf(StringRef own, ArrayRef<std::string> roles) {
+  for (const std::string &role : roles)
+    if (std::string name = toGgufName(role); !name.empty())
+      return name;
   StringRef unwrapped = own;
   unwrapped.consume_front("model.");
   for (StringRef each : {own, unwrapped})
@@ -98,27 +93,11 @@ static std::string nameOf(StringRef own, const RoleNames *roles) {
   return {};
 }
 
-/// Names the tensors that a weight's uses need: one each, but for a tied head,
-/// which llama.cpp takes from the table.
-LogicalResult GgufExporter::collect(const WeightUses &uses,
-                                    const Roles &roles) {
-  SmallVector<OpOperand *> all(uses.matrixUses);
-  llvm::append_range(all, uses.otherUses);
-  for (OpOperand *use : all) {
-    bool isMatrix = llvm::is_contained(uses.matrixUses, use);
-    auto role = roles.find(use);
-    if (!isMatrix && role == roles.end())
-      continue;
-    WeightOp weight = uses.weight;
-    std::string name = nameOf(weight.getSymName(),
-                              role == roles.end() ? nullptr : &role->second);
+LogicalResult GgufExporter::collect() {
+  for (auto &[weight, name, isHead] : nameWeights(module, nameOf)) {
     if (name.empty())
       return emitError(weight.getLoc()) << "weight @" << weight.getSymName()
                                         << " has no name in GGUF files";
-    if (name == "output.weight" && uses.isTable)
-      continue;
-    if (!names.insert(name).second)
-      continue;
     Tensor tensor{weight, name, lq::getFormat(weight.getTensorType())};
     if (model.interleaved && StringRef(name).contains(".attn_q."))
       tensor.heads = model.heads;
@@ -126,14 +105,6 @@ LogicalResult GgufExporter::collect(const WeightUses &uses,
       tensor.heads = model.keyHeads;
     tensors.push_back(std::move(tensor));
   }
-  return success();
-}
-
-LogicalResult GgufExporter::collect() {
-  Roles roles = findRoles(module);
-  for (const WeightUses &uses : collectWeightUses(module))
-    if (failed(collect(uses, roles)))
-      return failure();
   for (Tensor &tensor : tensors)
     if (failed(addTensor(tensor)))
       return failure();
