@@ -12,6 +12,7 @@
 
 #include "dialects/lq/LqAttributes.h"
 #include "lowering/cpu/kernels/IntegerDot.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "test/unit/kernels/Formats.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
@@ -114,6 +115,20 @@ mlir::func::FuncOp emitRead(mlir::ModuleOp module, const CpuLevel &level) {
   return k.finish();
 }
 
+/// `value`, of which the optimiser knows nothing: a product of it is multiplied
+/// wherever it is written.
+Val makeOpaque(Val value, const CpuLevel &level) {
+  mlir::ImplicitLocOpBuilder &b = value.getBuilder();
+  const char *registers =
+      level.architecture == Architecture::X86_64 ? "=x,0" : "=w,0";
+  auto asmOp = mlir::LLVM::InlineAsmOp::create(
+      b, value.type(), mlir::ValueRange{value}, "", registers,
+      /*has_side_effects=*/false, /*is_align_stack=*/false,
+      mlir::LLVM::tailcallkind::TailCallKind::None,
+      /*asm_dialect=*/nullptr, /*operand_attrs=*/nullptr);
+  return Val(b, asmOp.getRes());
+}
+
 constexpr int64_t peakSteps = 1 << 16, peakChains = 12;
 
 /// Multiplies 4-bit codes and int8 in registers, peakSteps x peakChains times.
@@ -128,13 +143,19 @@ mlir::func::FuncOp emitPeak(mlir::ModuleOp module, const CpuLevel &level) {
       k.loadBytes(k.argument(0), k.index(0), k.vector(vectorBytes, k.i8()));
   Vals steps(dot->steps(), data);
   IntegerDot::Codes codes = dot->prepare(steps);
+  int64_t flushSteps = std::min<int64_t>(8, dot->stepsPerFlush());
   Vals sums(peakChains, k.zeros(k.vector(k.lanes(), k.i32())));
-  sums = k.forLoop(k.index(0), k.index(peakSteps), dot->steps(), sums,
+  sums = k.forLoop(k.index(0), k.index(peakSteps), flushSteps, sums,
                    [&](Val, llvm::ArrayRef<Val> before) {
                      Vals sums(before);
                      for (Val &sum : sums) {
                        Val partial = dot->zeroPartial();
-                       dot->add(codes, steps, sum, partial);
+                       for (int64_t i = 0; i < flushSteps; i += dot->steps()) {
+                         IntegerDot::Codes each = codes;
+                         for (Val &code : each)
+                           code = makeOpaque(code, level);
+                         dot->add(each, steps, sum, partial);
+                       }
                        dot->flush(sum, partial);
                      }
                      return sums;
