@@ -18,9 +18,11 @@ VOCABULARY = 32000
 
 
 def write_tokenizer(folder):
-    vocabulary = {f"w{i}": i for i in range(3, VOCABULARY)}
+    control = ["<unk>", "<s>", "</s>"]
+    words = control + [f"w{i}" for i in range(len(control), VOCABULARY)]
+    vocabulary = {word: i for i, word in enumerate(words)}
     special = [{"id": i, "content": word, "special": True, "single_word": False, "lstrip": False,
-                "rstrip": False, "normalized": False} for i, word in enumerate(["<unk>", "<s>", "</s>"])]
+                "rstrip": False, "normalized": False} for i, word in enumerate(control)]
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
                   "use_regex": True}
     tokenizer = {
