@@ -5,6 +5,7 @@
 #include "passes/checkpoint/ModelWeights.h"
 #include "passes/checkpoint/Packing.h"
 #include "passes/checkpoint/Passes.h"
+#include "passes/quantize/ColumnOrder.h"
 #include "passes/quantize/WeightSource.h"
 #include "runtime/Safetensors.h"
 
@@ -12,6 +13,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include <cmath>
 
 namespace lq {
 #define GEN_PASS_DEF_EXPORTCHECKPOINT
@@ -33,7 +35,8 @@ struct Library {
 constexpr Library libraries[] = {
     {"gptq", PackingMethod::Gptq},
     {"awq", PackingMethod::Awq},
-    {"compressed-tensors", PackingMethod::CompressedTensors}};
+    {"compressed-tensors", PackingMethod::CompressedTensors},
+    {"exl2", PackingMethod::Exl2}};
 
 /// Writes one folder.
 class CheckpointExporter {
@@ -49,7 +52,7 @@ private:
   }
   LogicalResult add(const NamedWeight &named);
   LogicalResult addDense(WeightOp weight, StringRef name);
-  LogicalResult addPacked(WeightOp weight, StringRef name);
+  LogicalResult addPacked(const NamedWeight &named);
   LogicalResult checkSame(WeightOp weight, const FormatDescription &format);
   json::Object quantizationConfig() const;
   LogicalResult writeConfig();
@@ -62,7 +65,9 @@ private:
   SafetensorsWriter writer;
   /// What all packed matrices have in common.
   std::optional<FormatDescription> common;
-  bool packsHead = false, hasHead = false;
+  bool packsHead = false, hasHead = false, hasOrders = false;
+  /// Bits and weights of packed matrices without the head, and of the head.
+  double bits = 0, weights = 0, headBits = 0, headWeights = 0;
 };
 
 } // namespace
@@ -85,6 +90,9 @@ LogicalResult CheckpointExporter::checkSame(WeightOp weight,
                                             const FormatDescription &format) {
   if (!common)
     common = format;
+  // There each matrix says its own.
+  if (method == PackingMethod::Exl2)
+    return success();
   if (common->bits == format.bits && common->group == format.group &&
       common->offset.exists() == format.offset.exists())
     return success();
@@ -94,7 +102,9 @@ LogicalResult CheckpointExporter::checkSame(WeightOp weight,
             "the weights before, which a checkpoint's configuration cannot say";
 }
 
-LogicalResult CheckpointExporter::addPacked(WeightOp weight, StringRef name) {
+LogicalResult CheckpointExporter::addPacked(const NamedWeight &named) {
+  WeightOp weight = named.weight;
+  StringRef name = named.name;
   RankedTensorType type = weight.getTensorType();
   FormatAttrInterface format = lq::getFormat(type);
   FormatDescription description = format.getDescription();
@@ -114,11 +124,20 @@ LogicalResult CheckpointExporter::addPacked(WeightOp weight, StringRef name) {
   Planes planes;
   planes.resize(description, type.getDimSize(0), type.getDimSize(1));
   source->readPlanes(format, 0, planes);
-  auto tensors = packMatrix(method, description, planes);
+  FailureOr<std::vector<int32_t>> order = std::vector<int32_t>();
+  if (named.order)
+    order = readOrder(named.order, *files);
+  if (failed(order))
+    return failure();
+  hasOrders |= !order->empty();
+  auto tensors = packMatrix(method, description, planes, *order);
   if (!tensors)
     return emitError(weight.getLoc())
            << "weight @" << weight.getSymName() << ": "
            << llvm::toString(tensors.takeError());
+  for (const PackedTensor &tensor : *tensors)
+    (named.isHead ? headBits : bits) += 8.0 * tensor.bytes.size();
+  (named.isHead ? headWeights : weights) += type.getNumElements();
   name.consume_back(".weight");
   for (PackedTensor &tensor : *tensors)
     writer.addTensor((name + "." + tensor.suffix).str(), tensor.type,
@@ -172,20 +191,24 @@ LogicalResult CheckpointExporter::add(const NamedWeight &named) {
   bool isPacked = format && format.getDescription().hasCodes();
   hasHead |= named.isHead;
   packsHead |= named.isHead && isPacked;
-  return isPacked ? addPacked(weight, named.name)
-                  : addDense(weight, named.name);
+  return isPacked ? addPacked(named) : addDense(weight, named.name);
+}
+
+/// Bits a weight, to two places.
+static double roundBits(double bits, double weights) {
+  return weights > 0 ? std::round(100 * bits / weights) / 100 : 0;
 }
 
 json::Object CheckpointExporter::quantizationConfig() const {
   int64_t group = common->group ? common->group : -1;
-  int64_t bits = common->bits;
+  int64_t codeBits = common->bits;
   bool zeroPoints = common->offset.exists();
   if (method == PackingMethod::Gptq)
     return json::Object{{"quant_method", "gptq"},
-                        {"bits", bits},
+                        {"bits", codeBits},
                         {"group_size", group},
                         {"sym", !zeroPoints},
-                        {"desc_act", false},
+                        {"desc_act", hasOrders},
                         {"lm_head", packsHead},
                         {"checkpoint_format", zeroPoints ? "gptq_v2" : "gptq"},
                         {"pack_dtype", "int32"}};
@@ -194,18 +217,25 @@ json::Object CheckpointExporter::quantizationConfig() const {
     if (hasHead && !packsHead)
       skipped.push_back("lm_head");
     return json::Object{{"quant_method", "awq"},
-                        {"bits", bits},
+                        {"bits", codeBits},
                         {"group_size", group},
                         {"zero_point", true},
                         {"version", "gemm"},
                         {"modules_to_not_convert", std::move(skipped)}};
   }
+  if (method == PackingMethod::Exl2)
+    return json::Object{
+        {"quant_method", "exl2"},
+        {"version", "0.2.4"},
+        {"bits", roundBits(bits, weights)},
+        {"head_bits", packsHead ? roundBits(headBits, headWeights) : 16.0}};
   json::Object weights{
-      {"num_bits", bits},
+      {"num_bits", codeBits},
       {"type", "int"},
       {"symmetric", !zeroPoints},
       {"strategy", group > 0 ? "group" : "channel"},
-      {"group_size", group > 0 ? json::Value(group) : json::Value(nullptr)}};
+      {"group_size", group > 0 ? json::Value(group) : json::Value(nullptr)},
+      {"actorder", hasOrders ? json::Value("group") : json::Value(nullptr)}};
   json::Array ignored;
   if (!packsHead)
     ignored.push_back("lm_head");
@@ -292,7 +322,8 @@ struct ExportCheckpointPass
              "folder are required";
     else if (found == std::end(libraries))
       emitError(module.getLoc())
-          << "option library: expected gptq, awq or compressed-tensors, got "
+          << "option library: expected gptq, awq, compressed-tensors or exl2, "
+             "got "
           << quoted(library);
     else
       result = CheckpointExporter(module, found->method, to, model).run();

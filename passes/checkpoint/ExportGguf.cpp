@@ -94,7 +94,12 @@ static std::string nameOf(StringRef own, ArrayRef<std::string> roles) {
 }
 
 LogicalResult GgufExporter::collect() {
-  for (auto &[weight, name, isHead] : nameWeights(module, nameOf)) {
+  for (auto &[weight, name, isHead, order] : nameWeights(module, nameOf)) {
+    if (order)
+      return emitError(weight.getLoc())
+             << "weight @" << weight.getSymName()
+             << " has its columns in an order of their own, @"
+             << order.getSymName() << ", which GGUF files cannot say";
     if (name.empty())
       return emitError(weight.getLoc()) << "weight @" << weight.getSymName()
                                         << " has no name in GGUF files";

@@ -15,6 +15,9 @@ struct NamedWeight {
   std::string name;
   /// Whether it is the linear that gives the logits.
   bool isHead = false;
+  /// Of a linear whose input is permuted, the order: column j of the weight is
+  /// the model's column order[j].
+  WeightOp order = {};
 };
 
 /// Gives the name of a weight from its own and those of its role, which may be

@@ -3,7 +3,7 @@
 #include "passes/checkpoint/Packing.h"
 #include "dialects/lq/Scalars.h"
 
-#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace lq;
@@ -54,18 +54,25 @@ std::vector<uint32_t> packColumns(int64_t rows, int64_t columns, unsigned bits,
 /// Packs one matrix.
 class Packer {
 public:
-  Packer(const FormatDescription &format, const Planes &planes)
+  Packer(const FormatDescription &format, const Planes &planes,
+         llvm::ArrayRef<int32_t> order)
       : format(format), planes(planes),
-        groups(format.groupCount(planes.columns)) {}
+        groups(format.groupCount(planes.columns)), order(order),
+        place(planes.columns) {
+    for (int64_t j = 0; j < planes.columns; ++j)
+      place[order.empty() ? j : order[j]] = static_cast<int32_t>(j);
+  }
 
   llvm::Expected<std::vector<PackedTensor>> gptq();
   llvm::Expected<std::vector<PackedTensor>> awq();
   llvm::Expected<std::vector<PackedTensor>> compressed();
+  llvm::Expected<std::vector<PackedTensor>> exl2();
 
 private:
   bool hasZeroPoints() const { return format.offset.exists(); }
+  /// The code of the model's column k.
   unsigned code(int64_t n, int64_t k) const {
-    return planes.codes[n * planes.columns + k];
+    return planes.codes[n * planes.columns + place[k]];
   }
   unsigned zero(int64_t n, int64_t g) const {
     return hasZeroPoints() ? planes.offset.integers[n * groups + g]
@@ -78,10 +85,18 @@ private:
                        std::move(bytes)});
   }
   llvm::Error addScales();
+  /// The group of each of the model's columns.
+  std::string groupIndices() const;
+  void addRun(const FormatRun &run, int64_t paddedRows,
+              std::vector<uint32_t> &words, std::vector<int16_t> &starts);
 
   const FormatDescription &format;
   const Planes &planes;
   int64_t groups;
+  /// The model's column at each place of the planes (empty: the same), and the
+  /// place of each of the model's columns.
+  llvm::ArrayRef<int32_t> order;
+  std::vector<int32_t> place;
   std::vector<PackedTensor> tensors;
 };
 
@@ -104,6 +119,13 @@ llvm::Error Packer::addScales() {
   return llvm::Error::success();
 }
 
+std::string Packer::groupIndices() const {
+  std::vector<int32_t> indices(planes.columns);
+  for (auto [index, at] : llvm::zip_equal(indices, place))
+    index = static_cast<int32_t>(at / format.groupColumns(planes.columns));
+  return asBytes(indices);
+}
+
 llvm::Expected<std::vector<PackedTensor>> Packer::gptq() {
   int64_t rows = planes.rows, columns = planes.columns;
   // Version 1 stores zero points less one; in the middle, none is 0.
@@ -115,20 +137,23 @@ llvm::Expected<std::vector<PackedTensor>> Packer::gptq() {
       asBytes(packRows(groups, rows, format.bits, [&](int64_t g, int64_t n) {
         return zero(n, g) - less;
       })));
-  std::vector<int32_t> order(columns);
-  for (int64_t k = 0; k < columns; ++k)
-    order[k] = static_cast<int32_t>(k / format.groupColumns(columns));
-  add("g_idx", "I32", {columns}, asBytes(order));
+  add("g_idx", "I32", {columns}, groupIndices());
   if (llvm::Error error = addScales())
     return std::move(error);
   return std::move(tensors);
 }
 
 llvm::Expected<std::vector<PackedTensor>> Packer::awq() {
+  if (!order.empty())
+    return llvm::createStringError(
+        "its columns are in an order of their own, which the library cannot "
+        "say");
   int64_t rows = planes.rows, columns = planes.columns;
-  // Nibble i of a word is row order[i] of its eight.
-  constexpr int64_t order[] = {0, 2, 4, 6, 1, 3, 5, 7};
-  auto rowOf = [&](int64_t field) { return field / 8 * 8 + order[field % 8]; };
+  // Nibble i of a word is row rowOfNibble[i] of its eight.
+  constexpr int64_t rowOfNibble[] = {0, 2, 4, 6, 1, 3, 5, 7};
+  auto rowOf = [&](int64_t field) {
+    return field / 8 * 8 + rowOfNibble[field % 8];
+  };
   add("qweight", "I32", {columns, rows / 8},
       asBytes(packRows(columns, rows, 4, [&](int64_t k, int64_t field) {
         return code(rowOf(field), k);
@@ -162,12 +187,73 @@ llvm::Expected<std::vector<PackedTensor>> Packer::compressed() {
   add("weight_scale", scalarName(format.scale.type).upper(), {rows, groups},
       std::move(scales));
   add("weight_shape", "I64", {2}, asBytes(std::vector<int64_t>{rows, columns}));
+  if (!order.empty())
+    add("weight_g_idx", "I32", {columns}, groupIndices());
   return std::move(tensors);
+}
+
+/// Adds the words and the group starts of a run; its streams are those of its
+/// groups, each of which fills whole words.
+void Packer::addRun(const FormatRun &run, int64_t paddedRows,
+                    std::vector<uint32_t> &words,
+                    std::vector<int16_t> &starts) {
+  unsigned bits = run.format.bits;
+  auto fieldAt = [&](int64_t j, int64_t n) {
+    return n < planes.rows
+               ? planes.codes[n * planes.columns + run.firstColumn + j]
+               : 1u << (bits - 1);
+  };
+  auto line = static_cast<int64_t>(words.size()) / paddedRows;
+  for (int64_t g = 0; g < run.groupCount(); ++g) {
+    starts.push_back(static_cast<int16_t>(bits));
+    starts.push_back(static_cast<int16_t>(
+        line + g * run.groupColumns() * bits / wordBits));
+  }
+  llvm::append_range(words, packColumns(run.columns, paddedRows, bits, fieldAt));
+}
+
+llvm::Expected<std::vector<PackedTensor>> Packer::exl2() {
+  int64_t paddedRows = llvm::alignTo(planes.rows, wordBits);
+  std::vector<uint32_t> words;
+  std::vector<int16_t> starts;
+  for (const FormatRun &run : format.splitColumns(planes.columns))
+    addRun(run, paddedRows, words, starts);
+  add("q_weight", "I32",
+      {static_cast<int64_t>(words.size()) / paddedRows, paddedRows},
+      asBytes(words));
+  add("q_invperm", "I32", {planes.columns}, asBytes(place));
+  add("q_scale", "I32", {groups, paddedRows / 8},
+      asBytes(packRows(groups, paddedRows, 4, [&](int64_t g, int64_t n) {
+        return n < planes.rows ? planes.scale.integers[n * groups + g] : 0u;
+      })));
+  std::vector<uint16_t> factors(groups);
+  for (int64_t g = 0; g < groups; ++g)
+    factors[g] = narrowF16(planes.scale.numbers[g]);
+  add("q_scale_max", "F16", {groups}, asBytes(factors));
+  add("q_groups", "I16", {2 * groups}, asBytes(starts));
+  return std::move(tensors);
+}
+
+/// The same for EXL2, whose codes may have several numbers of bits.
+static std::string checkMixedBits(const FormatDescription &format,
+                                  int64_t columns) {
+  if (format.scale.kind != GroupNumber::Kind::Square ||
+      format.level != LevelKind::Integer || format.offset.exists())
+    return "it has no square-law scales of factors that all rows share";
+  int64_t lines = 0;
+  for (const FormatRun &run : format.splitColumns(columns)) {
+    if (run.columns * run.format.bits % wordBits != 0)
+      return "its codes do not fill whole words";
+    lines += run.columns * run.format.bits / wordBits;
+  }
+  return lines <= INT16_MAX ? "" : "it has too many columns for q_groups";
 }
 
 std::string checkpoint::checkPackable(PackingMethod method,
                                       const FormatDescription &format,
                                       int64_t rows, int64_t columns) {
+  if (method == PackingMethod::Exl2)
+    return checkMixedBits(format, columns);
   bool zeroPoints = format.offset.kind == GroupNumber::Kind::ZeroPoint;
   if (format.level != LevelKind::Integer ||
       format.scale.kind != GroupNumber::Kind::Direct ||
@@ -195,9 +281,16 @@ std::string checkpoint::checkPackable(PackingMethod method,
 
 llvm::Expected<std::vector<PackedTensor>>
 checkpoint::packMatrix(PackingMethod method, const FormatDescription &format,
-                       const Planes &planes) {
-  Packer packer(format, planes);
-  if (method == PackingMethod::Gptq)
+                       const Planes &planes, llvm::ArrayRef<int32_t> order) {
+  Packer packer(format, planes, order);
+  switch (method) {
+  case PackingMethod::Gptq:
     return packer.gptq();
-  return method == PackingMethod::Awq ? packer.awq() : packer.compressed();
+  case PackingMethod::Awq:
+    return packer.awq();
+  case PackingMethod::Exl2:
+    return packer.exl2();
+  default:
+    return packer.compressed();
+  }
 }

@@ -25,11 +25,13 @@ std::string checkPackable(PackingMethod method, const FormatDescription &format,
                           int64_t rows, int64_t columns);
 
 /// The tensors of a matrix of a format that checkPackable accepts. GPTQ's are
-/// those of "gptq" without zero points, of "gptq_v2" with them. An error if a
-/// scale is no f16 where the library has no other.
+/// those of "gptq" without zero points, of "gptq_v2" with them. Column j of the
+/// planes is column order[j] of the model, j if `order` is empty. An error if a
+/// scale is no f16 where the library has no other, or if the library has no
+/// orders.
 llvm::Expected<std::vector<PackedTensor>>
 packMatrix(PackingMethod method, const FormatDescription &format,
-           const Planes &planes);
+           const Planes &planes, llvm::ArrayRef<int32_t> order = {});
 
 } // namespace lq::checkpoint
 

@@ -37,4 +37,26 @@ def Pack : Pass<"lq-pack", "::mlir::ModuleOp"> {
   ];
 }
 
+def SinkOrders : Pass<"lq-sink-orders", "::mlir::ModuleOp"> {
+  let summary = "move the order of a linear's input into the rows of the weights before it";
+  let description = [{
+    A matrix whose columns lie in an order of their own needs its input in that order
+    (`lq.permute`). Where linears and operations on elements make the input, as gate
+    and up do for down, rows of their weights and elements of their biases can lie in
+    that order from the start, so that it costs nothing when the model runs.
+
+    Assumes a module before packing. Guarantees the same results; a permutation stays
+    where something else makes or reads its input, or another linear reads one of the
+    weights, and is then done when activations are quantized.
+  }];
+  let options = [
+    Option<"archive", "archive", "std::string", /*default=*/"",
+           "File that reordered weights are appended to">,
+  ];
+  let statistics = [
+    Statistic<"sunkOrders", "sunk", "Permutations that became orders of rows">,
+    Statistic<"keptOrders", "kept", "Permutations that stay">,
+  ];
+}
+
 #endif // LQ_PASSES_PACK_PASSES_TD

@@ -129,6 +129,9 @@ void Compiler::buildPipeline(OpPassManager &passes,
     gguf.model = modelFolder(options.input);
     passes.addPass(createExportGguf(gguf));
   }
+  SinkOrdersOptions orders;
+  orders.archive = archive("orders.weights");
+  passes.addPass(createSinkOrders(orders));
   CacheTypeOptions cache;
   cache.type = options.cacheType;
   passes.addPass(createCacheType(cache));
