@@ -117,10 +117,20 @@ Val TileReader::loadInteger(Val offset, bool upper, int64_t count) {
   return bytes.extendUnsigned(k.i32());
 }
 
-/// The factor of the super-group of a block.
+/// The number of the group of `columns` columns that holds group `group` of a
+/// block, in the span.
+static Val groupIndex(const ColumnBlock &block, int64_t group,
+                      int64_t columns) {
+  return columns < tileColumns
+             ? block.block * (tileColumns / columns) + group
+             : block.block / (columns / tileColumns);
+}
+
+/// The factor of the super-group of a group of a block.
 Val TileReader::loadFactor(const GroupNumber &number, int64_t factors,
-                           const ColumnBlock &block, const TileRows &rows) {
-  Val super = block.block / (run.format.superGroup / tileColumns);
+                           const ColumnBlock &block, int64_t group,
+                           const TileRows &rows) {
+  Val super = groupIndex(block, group, run.format.superGroup);
   Val first = spanStart(block) + factors;
   int64_t width = byteWidth(number.type);
   if (!number.isShared())
@@ -135,10 +145,7 @@ Val TileReader::loadFactor(const GroupNumber &number, int64_t factors,
 Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
                            int64_t values, bool upper, const ColumnBlock &block,
                            int64_t group, const TileRows &rows) {
-  int64_t groupColumns = run.groupColumns();
-  Val index = groupColumns < tileColumns
-                  ? block.block * (tileColumns / groupColumns) + group
-                  : block.block / (groupColumns / tileColumns);
+  Val index = groupIndex(block, group, run.groupColumns());
   bool isDirect = number.kind == GroupNumber::Kind::Direct;
   int64_t width = isDirect ? byteWidth(number.type) : 1;
   Val place =
@@ -148,7 +155,7 @@ Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
   Val integer = loadInteger(place, upper, rows.count);
   if (number.kind == GroupNumber::Kind::ZeroPoint)
     return integer.convert(k.f32());
-  Val factor = loadFactor(number, factors, block, rows);
+  Val factor = loadFactor(number, factors, block, group, rows);
   if (number.kind == GroupNumber::Kind::Product)
     return factor *
            (number.zero ? integer - number.zero : integer).convert(k.f32());

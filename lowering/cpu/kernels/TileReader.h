@@ -66,7 +66,7 @@ private:
   Val loadScalar(Scalar type, Val offset, int64_t count);
   Val loadInteger(Val offset, bool upper, int64_t count);
   Val loadFactor(const GroupNumber &number, int64_t factors,
-                 const ColumnBlock &block, const TileRows &rows);
+                 const ColumnBlock &block, int64_t group, const TileRows &rows);
   Val loadNumber(const GroupNumber &number, int64_t factors, int64_t values,
                  bool upper, const ColumnBlock &block, int64_t group,
                  const TileRows &rows);

@@ -69,8 +69,7 @@ TEST_F(FormatsTest, DescriptionsAreComplete) {
         EXPECT_LE(number.bits, 8u);
         EXPECT_LT(number.zero, 1 << number.bits);
       }
-    if (description.scale.kind == GroupNumber::Kind::Product ||
-        description.offset.kind == GroupNumber::Kind::Product) {
+    if (description.scale.hasFactors() || description.offset.hasFactors()) {
       ASSERT_GT(description.superGroup, 0);
       EXPECT_EQ(description.superGroup % description.group, 0);
     }
@@ -212,6 +211,48 @@ TEST_F(FormatsTest, DequantizesProducts) {
                         planes.offset.integers = {0, 15, 1, 2};
                       }),
             (Weights{0, 0.5, -17, -18, 2, 2, -8, -10}));
+}
+
+TEST_F(FormatsTest, DequantizesSquares) {
+  FormatDescription format =
+      integerFormat(3, 2, squareNumber(Scalar::F16, 2), {}, 2);
+  format.zero = 4;
+  EXPECT_EQ(weightsOf(format,
+                      [](Planes &planes) {
+                        planes.scale.numbers = {16, -32, 16, -32};
+                        planes.scale.integers = {0, 1, 2, 3};
+                      }),
+            (Weights{-4, -3, 16, 8, 0, 9, -64, -96}));
+}
+
+TEST_F(FormatsTest, RunsDivideColumnsAndGroups) {
+  auto runs = mixedBitsFormat().splitColumns(768);
+  ASSERT_EQ(runs.size(), 6u);
+  EXPECT_EQ(runs[3].format.bits, 4u);
+  EXPECT_EQ(runs[3].format.zero, 8);
+  EXPECT_EQ(runs[3].firstColumn, 64 + 160 + 96);
+  EXPECT_EQ(runs[3].firstGroup, 2 + 3 + 1);
+  EXPECT_EQ(runs[3].groupCount(), 2);
+  EXPECT_EQ(mixedBitsFormat().groupCount(768), 2 + 3 + 1 + 2 + 3 + 10);
+  EXPECT_EQ(mixedBitsFormat().superGroupCount(768), 21);
+}
+
+TEST_F(FormatsTest, MixedBitsSurviveStorage) {
+  context.loadDialect<LqDialect>();
+  ColumnRun runs[] = {{64, 6, 32}, {96, 3, 64}, {96, 2, 16}};
+  FormatAttrInterface format = getMixedBitsFormat(context, runs);
+  FormatDescription description = format.getDescription();
+  EXPECT_EQ(format.checkColumns(256), "");
+  EXPECT_EQ(format.checkColumns(128), "its runs make up 256 columns");
+  // Codes, factors and integers of 2 + 2 + 6 groups.
+  EXPECT_EQ(format.getRowBytes(256), 48 + 36 + 24 + 2 * 10 + 5);
+  Planes planes = randomPlanes(description, 3, 256), again;
+  again.resize(description, 3, 256);
+  std::vector<char> storage(3 * format.getRowBytes(256), 0x55);
+  format.encode(planes, storage);
+  format.decode(storage, again);
+  EXPECT_EQ(planes.codes, again.codes);
+  EXPECT_EQ(planes.scale, again.scale);
 }
 
 TEST_F(FormatsTest, DequantizesTablesAndShortGroups) {

@@ -11,14 +11,18 @@
 
 namespace lq {
 
-inline void fillNumber(const GroupNumber &number, GroupPlane &plane,
-                       std::mt19937 &random) {
+inline void fillNumber(const GroupNumber &number, int64_t rows,
+                       GroupPlane &plane, std::mt19937 &random) {
   for (float &value : plane.numbers) {
     // Of either sign but for powers of two, which have none.
     float sign = number.type != Scalar::E8M0 && random() % 2 ? -1.0f : 1.0f;
     value = roundToScalar(number.type,
                           sign * static_cast<float>(random() | 1) * 0x1p-32f);
   }
+  size_t perRow = plane.numbers.size() / rows;
+  if (number.isShared())
+    for (size_t i = perRow; i < plane.numbers.size(); ++i)
+      plane.numbers[i] = plane.numbers[i - perRow];
   for (uint8_t &integer : plane.integers)
     integer = static_cast<uint8_t>(random() % (1u << number.bits));
 }
@@ -29,13 +33,17 @@ inline Planes randomPlanes(const FormatDescription &format, int64_t rows,
   std::mt19937 random(static_cast<unsigned>(rows * 1000 + columns));
   Planes planes;
   planes.resize(format, rows, columns);
-  for (uint8_t &code : planes.codes)
-    code = static_cast<uint8_t>(random() % (1u << format.bits));
+  if (format.hasCodes())
+    for (const FormatRun &run : format.splitColumns(columns))
+      for (int64_t i = 0; i < rows * run.columns; ++i)
+        planes.codes[i / run.columns * columns + run.firstColumn +
+                     i % run.columns] =
+            static_cast<uint8_t>(random() % (1u << run.format.bits));
   for (float &value : planes.values)
     value =
         roundToScalar(format.element, static_cast<float>(random()) * 0x1p-32f);
-  fillNumber(format.scale, planes.scale, random);
-  fillNumber(format.offset, planes.offset, random);
+  fillNumber(format.scale, rows, planes.scale, random);
+  fillNumber(format.offset, rows, planes.offset, random);
   return planes;
 }
 
@@ -55,6 +63,19 @@ inline Planes slicePlanes(const FormatDescription &format, const Planes &planes,
   copy(part.offset.numbers, planes.offset.numbers);
   copy(part.offset.integers, planes.offset.integers);
   return part;
+}
+
+/// Codes of 2 to 8 bits in 768 columns, in groups of which some are short.
+inline FormatDescription mixedBitsFormat() {
+  static const ColumnRun runs[] = {{64, 8, 32},   {160, 6, 64}, {96, 5, 96},
+                                   {192, 4, 128}, {96, 3, 32},  {160, 2, 16}};
+  FormatDescription format;
+  format.level = LevelKind::Integer;
+  format.bits = 8;
+  format.scale = squareNumber(Scalar::F16, 4);
+  format.scaleRule = ScaleRule::AbsoluteMaximum;
+  format.runs = runs;
+  return format;
 }
 
 /// A description of integer codes, level = code.

@@ -16,7 +16,15 @@ struct RoundToNearestTest : testing::Test {
   static Planes round(const FormatDescription &format,
                       const std::vector<float> &weights, int64_t rows = 1) {
     Planes planes;
-    planes.resize(format, rows, static_cast<int64_t>(weights.size()) / rows);
+    int64_t columns = static_cast<int64_t>(weights.size()) / rows;
+    planes.resize(format, rows, columns);
+    if (format.scale.isShared()) {
+      std::vector<float> factors(format.superGroupCount(columns));
+      raiseSharedFactors(format, weights, columns, factors);
+      for (int64_t row = 0; row < rows; ++row)
+        llvm::copy(factors, planes.scale.numbers.begin() +
+                                row * static_cast<int64_t>(factors.size()));
+    }
     roundToNearest(format, weights, planes);
     return planes;
   }
@@ -171,6 +179,49 @@ TEST_F(RoundToNearestTest, TablesMapTheirLargestLevel) {
   Planes planes = round(format, {4, -1, 0, 2});
   EXPECT_EQ(planes.scale.numbers, (std::vector<float>{4, 2}));
   EXPECT_EQ(planes.codes, (std::vector<uint8_t>{3, 1, 2, 3}));
+}
+
+/// The factor is what the row with the largest weights needs; the others take
+/// the multiple of it whose squared error is least.
+TEST_F(RoundToNearestTest, SharedFactorsServeAllRows) {
+  FormatDescription format =
+      integerFormat(4, 4, squareNumber(Scalar::F16, 4), {}, 4);
+  format.zero = 8;
+  format.scaleRule = ScaleRule::AbsoluteMaximum;
+  Planes planes =
+      round(format, {7, -7, 3, 1, 1.75, -1.75, 0.5, 0.25, 0, 0, 0, 0}, 3);
+  // (16 / 16)^2, and (8 / 16)^2 of it for a quarter of the weights.
+  EXPECT_EQ(planes.scale.numbers, (std::vector<float>{1, 1, 1}));
+  EXPECT_EQ(planes.scale.integers[0], 15);
+  EXPECT_EQ(planes.scale.integers[1], 7);
+  EXPECT_EQ(planes.codes, (std::vector<uint8_t>{15, 1, 11, 9, 15, 1, 10, 9, 8,
+                                                8, 8, 8}));
+}
+
+TEST_F(RoundToNearestTest, RunsAreRoundedWithTheirBits) {
+  FormatDescription format = mixedBitsFormat();
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  const int64_t rows = 9, columns = 768;
+  std::vector<float> weights(rows * columns), decoded(weights.size());
+  for (float &weight : weights)
+    weight = normal(random);
+  Planes planes = round(format, weights, rows);
+  dequantize(format, planes, decoded);
+  double before = 0;
+  for (const FormatRun &run : format.splitColumns(columns)) {
+    double error = 0;
+    for (int64_t i = 0; i < rows * run.columns; ++i) {
+      int64_t at = i / run.columns * columns + run.firstColumn + i % run.columns;
+      ASSERT_LT(planes.codes[at], 1 << run.format.bits);
+      error += std::pow(weights[at] - decoded[at], 2);
+    }
+    error /= static_cast<double>(rows * run.columns);
+    // A bit less is about four times the error.
+    EXPECT_GT(error, 2 * before) << run.format.bits;
+    EXPECT_LT(error, 0.6) << run.format.bits;
+    before = error;
+  }
 }
 
 TEST_F(RoundToNearestTest, TooLargeWeightsGiveAnInfiniteScale) {

@@ -1,7 +1,7 @@
 //===- TileTest.cpp - packing and unpacking tiles -------------------------===//
 //
 // The unpacker below follows the text of Tile.h, not the code that packs: of
-// the layout it takes only how many columns a span has.
+// the layout it takes only how many columns the spans of a run have.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,6 +29,7 @@ public:
   /// Skips to a multiple of 64 bytes behind `start`.
   void align(const char *start) { next += (64 - (next - start) % 64) % 64; }
   const char *position() const { return next; }
+  void skip(int64_t bytes) { next += bytes; }
 
 private:
   const char *next;
@@ -37,28 +38,44 @@ private:
 /// Planes from tiles, for formats with codes.
 class Unpacker {
 public:
-  Unpacker(const FormatDescription &format, int64_t rows, int64_t columns,
+  Unpacker(const FormatDescription &whole, int64_t rows, int64_t columns,
            llvm::ArrayRef<char> tiles)
-      : format(format), tiles(tiles),
-        span(getTileLayout(format, rows, columns).spanColumns) {
-    planes.resize(format, rows, columns);
+      : tiles(tiles) {
+    planes.resize(whole, rows, columns);
+    groups = whole.groupCount(columns);
+    supers = whole.superGroupCount(columns);
+    for (const TileRun &run : getTileLayout(whole, rows, columns).runs)
+      runs.push_back({run, run.spanColumns});
   }
 
   Planes unpack() {
     const char *next = tiles.data();
-    for (row = 0; row < planes.rows; row += tileRows) {
-      for (column = 0; column < planes.columns; column += span)
-        next = readSpan(next);
-      next += (64 - (next - tiles.data()) % 64) % 64;
-    }
+    for (row = 0; row < planes.rows; row += tileRows)
+      for (const auto &[part, columns] : runs) {
+        run = part;
+        format = run.format;
+        span = columns;
+        for (column = 0; column < run.columns; column += span)
+          next = readSpan(next);
+        next += (64 - (next - tiles.data()) % 64) % 64;
+      }
     EXPECT_EQ(next, tiles.end());
     return std::move(planes);
   }
 
 private:
-  const FormatDescription &format;
+  struct Run {
+    FormatRun run;
+    int64_t span;
+  };
   llvm::ArrayRef<char> tiles;
-  int64_t span, row = 0, column = 0;
+  std::vector<Run> runs;
+  /// Of the run at hand; `column` counts in it.
+  FormatRun run;
+  FormatDescription format;
+  int64_t span = 0, row = 0, column = 0;
+  /// Of a whole row.
+  int64_t groups, supers;
   Planes planes;
 
   static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -69,26 +86,21 @@ private:
     return ceilDiv(columns, format.superGroup);
   }
 
-  /// Element `lane`, `i` of the span goes to [row + lane, first + i].
-  template <typename Element>
-  void put(std::vector<Element> &plane, int64_t perRow, int64_t first,
-           int64_t i, int64_t lane, Element value) {
-    if (row + lane < planes.rows && first + i < perRow)
-      plane[(row + lane) * perRow + first + i] = value;
-    else
-      EXPECT_EQ(value, Element(0)) << "what fills up is not zero";
-  }
-
+  /// Numbers of the groups or super-groups `first` on of the run, of which the
+  /// run has `inRun` and those before it `before`; all rows have the same where
+  /// they are `shared`.
   void putNumbers(GroupPlane &plane, Scalar type, const char *part,
-                  int64_t perRow, int64_t first, int64_t count) {
+                  int64_t perRow, int64_t before, int64_t inRun, int64_t first,
+                  int64_t count, bool shared) {
     for (int64_t i = 0; i < count; ++i)
       for (int64_t lane = 0; lane < tileRows; ++lane) {
-        const char *bytes = part + (i * tileRows + lane) * byteWidth(type);
-        bool filled = row + lane < planes.rows && first + i < perRow;
-        if (filled)
-          plane.numbers[(row + lane) * perRow + first + i] =
+        int64_t place = shared ? i : i * tileRows + lane;
+        const char *bytes = part + place * byteWidth(type);
+        bool isRow = row + lane < planes.rows, isGroup = first + i < inRun;
+        if (isRow && isGroup)
+          plane.numbers[(row + lane) * perRow + before + first + i] =
               loadScalar(type, bytes);
-        else
+        else if (!shared || !isGroup)
           for (int64_t b = 0; b < byteWidth(type); ++b)
             EXPECT_EQ(bytes[b], 0);
       }
@@ -96,12 +108,16 @@ private:
 
   void putIntegers(GroupPlane &plane, const char *part, unsigned shift,
                    unsigned bits, int64_t first, int64_t count) {
-    int64_t perRow = groupsIn(planes.columns);
+    int64_t inRun = groupsIn(run.columns);
     for (int64_t i = 0; i < count; ++i)
       for (int64_t lane = 0; lane < tileRows; ++lane) {
         auto byte = static_cast<uint8_t>(part[i * tileRows + lane]);
-        put<uint8_t>(plane.integers, perRow, first, i, lane,
-                     byte >> shift & ((1u << bits) - 1));
+        auto value = static_cast<uint8_t>(byte >> shift & ((1u << bits) - 1));
+        if (row + lane < planes.rows && first + i < inRun)
+          plane.integers[(row + lane) * groups + run.firstGroup + first + i] =
+              value;
+        else
+          EXPECT_EQ(value, 0) << "what fills up is not zero";
       }
   }
 
@@ -111,7 +127,20 @@ private:
       return;
     int64_t count = supersIn(span);
     putNumbers(plane, number.type, reader.take(count, byteWidth(number.type)),
-               supersIn(planes.columns), column / format.superGroup, count);
+               supers, run.firstSuperGroup, supersIn(run.columns),
+               column / format.superGroup, count, /*shared=*/false);
+  }
+
+  /// Behind the other numbers, once for all rows.
+  void readSharedFactors(SpanReader &reader) {
+    if (format.scale.kind != GroupNumber::Kind::Square)
+      return;
+    int64_t count = supersIn(span);
+    const char *part = reader.position();
+    reader.skip(count * byteWidth(format.scale.type));
+    putNumbers(planes.scale, format.scale.type, part, supers,
+               run.firstSuperGroup, supersIn(run.columns),
+               column / format.superGroup, count, /*shared=*/true);
   }
 
   void readGroups(SpanReader &reader, const GroupNumber &number,
@@ -120,7 +149,8 @@ private:
     int64_t first = format.group == 0 ? 0 : column / format.group;
     if (number.kind == GroupNumber::Kind::Direct)
       putNumbers(plane, number.type, reader.take(count, byteWidth(number.type)),
-                 groupsIn(planes.columns), first, count);
+                 groups, run.firstGroup, groupsIn(run.columns), first, count,
+                 /*shared=*/false);
     else if (number.hasIntegers())
       putIntegers(plane, reader.take(count, 1), 0, number.bits, first, count);
   }
@@ -140,8 +170,9 @@ private:
       readGroups(reader, format.scale, planes.scale);
       readGroups(reader, format.offset, planes.offset);
     }
+    readSharedFactors(reader);
     reader.align(start);
-    int64_t last = std::min(column + span, planes.columns);
+    int64_t last = std::min(column + span, run.columns);
     for (int64_t block = column; block < last; block += tileColumns) {
       unsigned shift = 0;
       for (unsigned width : {8u, 4u, 2u, 1u})
@@ -164,7 +195,8 @@ private:
             int64_t k = block + 4 * (8 * vector / width + f) + j;
             unsigned bits = byte >> f * width & ((1u << width) - 1);
             if (row + lane < planes.rows)
-              planes.codes[(row + lane) * planes.columns + k] |= bits << shift;
+              planes.codes[(row + lane) * planes.columns + run.firstColumn +
+                           k] |= bits << shift;
             else
               EXPECT_EQ(bits, 0u);
           }
@@ -204,6 +236,8 @@ std::vector<FormatDescription> codedFormats() {
     formats.push_back(
         integerFormat(3, group, productNumber(Scalar::F32, 8, 128), f16, 128));
     formats.push_back(integerFormat(3, group, f16, four, 128));
+    formats.push_back(
+        integerFormat(5, group, squareNumber(Scalar::F16, 4), {}, group));
   }
   return formats;
 }
@@ -242,6 +276,27 @@ TEST(Tile, UnpacksToWhatWasPacked) {
         if (testing::Test::HasFailure())
           return;
       }
+}
+
+TEST(Tile, RunsFollowEachOther) {
+  FormatDescription format = mixedBitsFormat();
+  for (int64_t rows : {1, 16, 37}) {
+    ASSERT_EQ(checkTiles(format, 768), "");
+    Planes planes = randomPlanes(format, rows, 768);
+    std::vector<char> tiles(getTileLayout(format, rows, 768).totalBytes(),
+                            0x55);
+    packTiles(format, planes, 0, tiles);
+    expectEqual(planes, Unpacker(format, rows, 768, tiles).unpack());
+  }
+}
+
+/// A span has no room for more columns than its run where that costs bytes.
+TEST(Tile, ShortRunsHaveShortSpans) {
+  static const ColumnRun runs[] = {{128, 4, 128}, {128, 2, 128}};
+  FormatDescription format = mixedBitsFormat();
+  format.runs = runs;
+  TileLayout layout = getTileLayout(format, 16, 256);
+  EXPECT_EQ(layout.totalBytes(), 64 + 128 * 16 / 2 + 64 + 128 * 16 / 4);
 }
 
 TEST(Tile, ElementsLieColumnByColumn) {
@@ -285,8 +340,8 @@ TEST(Tile, CodesOfASpanStartAtACacheLine) {
   for (const FormatDescription &format : codedFormats())
     for (int64_t columns : {32, 288, 1024}) {
       TileLayout layout = getTileLayout(format, 17, columns);
-      EXPECT_EQ(layout.codes % tileAlignment, 0) << nameOf(format);
-      EXPECT_EQ(layout.spanBytes % tileAlignment, 0) << nameOf(format);
+      EXPECT_EQ(layout.runs[0].codes % tileAlignment, 0) << nameOf(format);
+      EXPECT_EQ(layout.runs[0].spanBytes % tileAlignment, 0) << nameOf(format);
       EXPECT_EQ(layout.rowBlockBytes % tileAlignment, 0) << nameOf(format);
       EXPECT_EQ(layout.totalBytes(), 2 * layout.rowBlockBytes);
     }
@@ -296,26 +351,26 @@ TEST(Tile, LayoutCountsBytes) {
   FormatDescription format = integerFormat(4, 32, directNumber(Scalar::F16));
   TileLayout q4 = getTileLayout(format, 33, 352);
   EXPECT_EQ(q4.rowBlocks, 3);
-  EXPECT_EQ(q4.spanColumns, 256);
-  EXPECT_EQ(q4.codeBytes, 16 * 32 / 2);
-  EXPECT_EQ(q4.codes, 8 * 16 * 2);
-  EXPECT_EQ(q4.spanBytes, 256 + 8 * 256);
+  EXPECT_EQ(q4.runs[0].spanColumns, 256);
+  EXPECT_EQ(q4.runs[0].codeBytes, 16 * 32 / 2);
+  EXPECT_EQ(q4.runs[0].codes, 8 * 16 * 2);
+  EXPECT_EQ(q4.runs[0].spanBytes, 256 + 8 * 256);
   // A whole span, then one of three column blocks.
   EXPECT_EQ(q4.rowBlockBytes, 2304 + 256 + 3 * 256);
   // Spans that make up the columns.
   TileLayout even = getTileLayout(format, 16, 576);
-  EXPECT_EQ(even.spanColumns, 192);
+  EXPECT_EQ(even.runs[0].spanColumns, 192);
   EXPECT_EQ(even.rowBlockBytes, 3 * (192 + 6 * 256));
   TileLayout product =
       getTileLayout(integerFormat(4, 32, productNumber(Scalar::F16, 6),
                                   productNumber(Scalar::F16, 6), 256),
                     16, 256);
-  EXPECT_EQ(product.spanColumns, 256);
-  EXPECT_EQ(product.scaleFactors, 0);
-  EXPECT_EQ(product.offsetFactors, 32);
-  EXPECT_EQ(product.scales, 64);
-  EXPECT_EQ(product.offsets, 64 + 128);
-  EXPECT_EQ(product.codes, 64 + 256);
+  EXPECT_EQ(product.runs[0].spanColumns, 256);
+  EXPECT_EQ(product.runs[0].scaleFactors, 0);
+  EXPECT_EQ(product.runs[0].offsetFactors, 32);
+  EXPECT_EQ(product.runs[0].scales, 64);
+  EXPECT_EQ(product.runs[0].offsets, 64 + 128);
+  EXPECT_EQ(product.runs[0].codes, 64 + 256);
   EXPECT_EQ(product.totalBytes(), 320 + 8 * 256);
   TileLayout f32 = getTileLayout(elementFormat(Scalar::F32), 16, 5);
   EXPECT_EQ(f32.rowBlockBytes, 16 * 5 * 4);

@@ -19,9 +19,30 @@ inline FormatDescription integers(unsigned bits, int zero, int64_t group,
   format.group = group;
   format.scale = scale;
   format.offset = offset;
-  if (scale.kind == GroupNumber::Kind::Product)
-    format.superGroup = 256;
+  if (scale.hasFactors())
+    format.superGroup = scale.isShared() ? group : 256;
   return format;
+}
+
+/// Codes of 2 to 8 bits in 768 columns; groups of one to six column blocks, and
+/// of half a one, some of them short.
+inline FormatDescription mixedBits() {
+  static const ColumnRun runs[] = {{64, 8, 32},   {160, 6, 64}, {96, 5, 96},
+                                   {192, 4, 128}, {96, 3, 32},  {160, 2, 16}};
+  FormatDescription format =
+      integers(8, 128, 32, squareNumber(Scalar::F16, 4));
+  format.runs = runs;
+  return format;
+}
+
+/// The description of column k, and the number of its group in the row.
+inline std::pair<FormatRun, int64_t>
+findGroup(const FormatDescription &format, int64_t columns, int64_t k) {
+  for (const FormatRun &run : format.splitColumns(columns))
+    if (k < run.firstColumn + run.columns)
+      return {run,
+              run.firstGroup + (k - run.firstColumn) / run.groupColumns()};
+  llvm_unreachable("no such column");
 }
 
 /// Sixteen whole levels, eight with halves, or four that are neither.
@@ -51,6 +72,8 @@ inline std::vector<FormatDescription> variedFormats() {
       integers(4, 0, 32, product(6), product(6)),
       integers(5, 0, 32, product(6), product(6)),
       integers(6, 32, 16, product(8, 128)),
+      integers(3, 4, 64, squareNumber(Scalar::F16, 4)),
+      mixedBits(),
       integers(5, 16, 32),
       integers(4, 0, 32, f16, f16),
       integers(7, 64, 32),
@@ -98,22 +121,31 @@ struct Matrix {
       : format(format),
         tiles({getTileLayout(format, rows, columns).totalBytes()}) {
     planes.resize(format, rows, columns);
-    int64_t largest = (int64_t(1) << format.bits) - 1;
-    for (uint8_t &code : planes.codes)
-      code = static_cast<uint8_t>(
-          random.integer(0, 9) ? random.integer(0, largest) : largest);
-    fill(format.scale, planes.scale, random);
-    fill(format.offset, planes.offset, random);
+    for (const FormatRun &run : format.splitColumns(columns)) {
+      if (!format.hasCodes())
+        break;
+      int64_t largest = (int64_t(1) << run.format.bits) - 1;
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t k = 0; k < run.columns; ++k)
+          planes.codes[row * columns + run.firstColumn + k] =
+              static_cast<uint8_t>(
+                  random.integer(0, 9) ? random.integer(0, largest) : largest);
+    }
+    fill(format.scale, rows, planes.scale, random);
+    fill(format.offset, rows, planes.offset, random);
     for (float &value : planes.values)
       value = roundTo(format.element, random.normal());
     packTiles(format, planes, 0, {tiles.data(), size_t(tiles.count())});
   }
 
 private:
-  static void fill(const GroupNumber &number, GroupPlane &plane,
+  static void fill(const GroupNumber &number, int64_t rows, GroupPlane &plane,
                    Random &random) {
     for (float &value : plane.numbers)
       value = roundTo(number.type, random.normal() * 0.01f);
+    if (number.isShared())
+      for (size_t i = plane.numbers.size() / rows; i < plane.numbers.size(); ++i)
+        plane.numbers[i] = plane.numbers[i - plane.numbers.size() / rows];
     for (uint8_t &integer : plane.integers)
       integer = static_cast<uint8_t>(random.integer(0, (1 << number.bits) - 1));
   }

@@ -62,10 +62,23 @@ std::vector<double> kernelLevels(const FormatDescription &format) {
   return levels;
 }
 
+/// The columns and levels of a run.
+struct RunLevels {
+  FormatRun run;
+  std::vector<double> levels;
+};
+std::vector<RunLevels> runLevels(const FormatDescription &format,
+                                 int64_t columns) {
+  std::vector<RunLevels> result;
+  for (const FormatRun &run : format.splitColumns(columns))
+    result.push_back({run, kernelLevels(run.format)});
+  return result;
+}
+
 /// The product of a row of activations and one of a matrix: the terms of scales
 /// and offsets of each half of a column block by themselves, as kernels add
 /// them.
-Reference multiply(const Matrix &w, llvm::ArrayRef<double> levels,
+Reference multiply(const Matrix &w, llvm::ArrayRef<RunLevels> runs,
                    const Activations &a, int64_t m, int64_t n,
                    int64_t columns) {
   Reference sum;
@@ -76,13 +89,17 @@ Reference multiply(const Matrix &w, llvm::ArrayRef<double> levels,
   }
   constexpr int64_t half = tileColumns / 2;
   for (int64_t first = 0; first < columns; first += half) {
+    while (first >= runs.front().run.firstColumn + runs.front().run.columns)
+      runs = runs.drop_front();
+    const auto &[run, levels] = runs.front();
     double dot = 0;
     int64_t total = 0;
     for (int64_t k = first; k < first + half; ++k) {
       dot += levels[w.planes.codes[n * columns + k]] * a.codes[m * columns + k];
       total += a.codes[m * columns + k];
     }
-    int64_t group = first / w.format.groupColumns(columns);
+    int64_t group =
+        run.firstGroup + (first - run.firstColumn) / run.groupColumns();
     double scale = a.scales[(m * columns + first) / tileColumns];
     sum.add(dot * scaleAt(w.format, w.planes, n, group) * scale);
     if (w.format.offset.exists())
@@ -123,7 +140,7 @@ protected:
 
     // Every rounding of a sum of n terms is below half a unit in the last place
     // of the sum of their magnitudes.
-    std::vector<double> levels = kernelLevels(w.format);
+    std::vector<RunLevels> levels = runLevels(w.format, c.inputs);
     double terms = double(c.inputs) / (c.format.hasCodes() ? 4 : 1);
     double bound = (terms + 6) * 0x1p-24;
     for (int64_t m = 0; m < rows; ++m)

@@ -61,6 +61,45 @@ TEST_P(RowsTest, QuantizeRows) {
     }
 }
 
+/// An order gives what the inputs in that order give.
+TEST_P(RowsTest, QuantizeRowsInOrder) {
+  int64_t rows = 3, columns = 96, group = 32;
+  Array<float> x = normal({rows, columns}), ordered({rows, columns});
+  Array<int32_t> order({columns});
+  for (int64_t k = 0; k < columns; ++k)
+    order[k] = static_cast<int32_t>((k * 37 + 5) % columns);
+  for (int64_t i = 0; i < x.count(); ++i)
+    ordered[i] = x[i / columns * columns + order[i % columns]];
+  struct Outputs {
+    Array<int8_t> codes;
+    Array<float> scales;
+    Array<int32_t> sums;
+  };
+  auto make = [&] {
+    return Outputs{Array<int8_t>({rows, columns}), Array<float>({rows, 3}),
+                   Array<int32_t>({rows, 6})};
+  };
+  Outputs got = make(), expected = make();
+  auto kernel = compile(emitQuantizeRows,
+                        {columns, group, kDynamic, 64, true}, level());
+  (*kernel)({x, order, got.codes, got.scales, got.sums}, 2);
+  auto plain =
+      compile(emitQuantizeRows, {columns, group, kDynamic, 64}, level());
+  (*plain)({ordered, expected.codes, expected.scales, expected.sums}, 2);
+  for (int64_t i = 0; i < got.codes.count(); ++i)
+    ASSERT_EQ(got.codes[i], expected.codes[i]) << i;
+  for (int64_t i = 0; i < got.scales.count(); ++i)
+    ASSERT_EQ(got.scales[i], expected.scales[i]) << i;
+  for (int64_t i = 0; i < got.sums.count(); ++i)
+    ASSERT_EQ(got.sums[i], expected.sums[i]) << i;
+
+  Array<float> permuted({rows, columns});
+  auto permute = compile(emitPermute, {columns, kDynamic}, level());
+  (*permute)({x, order, permuted}, 2);
+  for (int64_t i = 0; i < permuted.count(); ++i)
+    ASSERT_EQ(permuted[i], ordered[i]) << i;
+}
+
 TEST_P(RowsTest, Norms) {
   for (int64_t columns : {1, 7, 64, 100, 576})
     for (bool centred : {false, true}) {
@@ -154,10 +193,10 @@ TEST_P(RowsTest, Embedding) {
       // A scale times a level, and an offset, are rounded each.
       float terms = 0;
       if (format.hasCodes()) {
-        int64_t group = column / format.groupColumns(columns);
+        auto [run, group] = findGroup(format, columns, column);
         float offset = offsetAt(format, table.planes, row, group);
         terms = std::fabs(weight - offset) + std::fabs(offset);
-        if (!getByteLevels(format).low.empty())
+        if (!getByteLevels(run.format).low.empty())
           terms +=
               0x1p7f * std::fabs(scaleAt(format, table.planes, row, group));
       }
