@@ -102,9 +102,8 @@ static float numberAt(const FormatDescription &format,
   int64_t at = row * format.groupCount(columns) + group;
   if (number.kind == GroupNumber::Kind::Direct)
     return plane.numbers[at];
-  int64_t super = format.runs.empty()
-                      ? group * format.group / format.superGroup
-                      : group;
+  int64_t super =
+      format.runs.empty() ? group * format.group / format.superGroup : group;
   return plane.numbers[row * format.superGroupCount(columns) + super] *
          number.multipleOf(plane.integers[at]);
 }

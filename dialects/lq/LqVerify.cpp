@@ -134,10 +134,9 @@ static LogicalResult verifyOrder(Operation *op, Value order, Value x) {
     return failure();
   if (!typeOf(order).getElementType().isInteger(32) ||
       typeOf(order).getEncoding())
-    return op->emitOpError() << "expected order to have i32 elements, got "
-                             << typeOf(order);
-  return verifySameSize(op, "order", order, 0, "x", x,
-                        typeOf(x).getRank() - 1);
+    return op->emitOpError()
+           << "expected order to have i32 elements, got " << typeOf(order);
+  return verifySameSize(op, "order", order, 0, "x", x, typeOf(x).getRank() - 1);
 }
 
 LogicalResult QuantizeRowsOp::verify() {

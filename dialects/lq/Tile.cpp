@@ -137,8 +137,7 @@ static void setSpan(int64_t columns, TileRun &run) {
   run.spanColumns = columns;
   run.codes = alignUp(layOutNumbers(columns, run), tileAlignment);
   run.codeBytes = tileRows * tileColumns * run.format.bits / 8;
-  run.spanBytes =
-      run.codes + run.spanColumns / tileColumns * run.codeBytes;
+  run.spanBytes = run.codes + run.spanColumns / tileColumns * run.codeBytes;
 }
 
 /// Chooses the columns of a span: the first whose numbers fill whole cache
@@ -174,8 +173,7 @@ TileLayout lq::getTileLayout(const FormatDescription &format, int64_t rows,
     TileRun run(part);
     run.start = layout.rowBlockBytes;
     layOutSpan(run);
-    layout.rowBlockBytes =
-        alignUp(run.start + run.totalBytes(), tileAlignment);
+    layout.rowBlockBytes = alignUp(run.start + run.totalBytes(), tileAlignment);
     layout.runs.push_back(run);
   }
   return layout;
@@ -268,25 +266,24 @@ private:
     int64_t groups = format.groupCount(planes.columns);
     int64_t groupsInSpan = run.format.groupCount(run.spanColumns);
     if (number.hasFactors())
-      writeScalars(run, lane, number.type,
-                   llvm::ArrayRef(plane.numbers)
-                       .slice((row + lane) *
-                                      format.superGroupCount(planes.columns) +
-                                  run.firstSuperGroup,
-                              run.superGroupCount()),
-                   run.format.superGroupCount(run.spanColumns), factors,
-                   number.isShared());
+      writeScalars(
+          run, lane, number.type,
+          llvm::ArrayRef(plane.numbers)
+              .slice((row + lane) * format.superGroupCount(planes.columns) +
+                         run.firstSuperGroup,
+                     run.superGroupCount()),
+          run.format.superGroupCount(run.spanColumns), factors,
+          number.isShared());
     else if (number.hasNumbers())
-      writeScalars(run, lane, number.type,
-                   llvm::ArrayRef(plane.numbers)
-                       .slice((row + lane) * groups + run.firstGroup,
-                              run.groupCount()),
-                   groupsInSpan, values, /*shared=*/false);
+      writeScalars(
+          run, lane, number.type,
+          llvm::ArrayRef(plane.numbers)
+              .slice((row + lane) * groups + run.firstGroup, run.groupCount()),
+          groupsInSpan, values, /*shared=*/false);
     if (number.hasIntegers())
       for (int64_t i = 0; i < run.groupCount(); ++i) {
-        char &byte = spanOf(run, i / groupsInSpan)[values +
-                                                   i % groupsInSpan * tileRows +
-                                                   lane];
+        char &byte = spanOf(
+            run, i / groupsInSpan)[values + i % groupsInSpan * tileRows + lane];
         unsigned integer =
             plane.integers[(row + lane) * groups + run.firstGroup + i];
         byte = static_cast<char>(byte | integer << shift);

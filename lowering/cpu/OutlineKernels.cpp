@@ -159,8 +159,8 @@ private:
 
   LogicalResult outline(Operation &op) {
     return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-        .Case<GetOp, PermuteOp, QuantizeRowsOp, LinearOp, RmsNormOp, LayerNormOp, RopeOp,
-              EmbeddingOp, AppendOp, AttentionOp>(
+        .Case<GetOp, PermuteOp, QuantizeRowsOp, LinearOp, RmsNormOp,
+              LayerNormOp, RopeOp, EmbeddingOp, AppendOp, AttentionOp>(
             [&](auto op) { return outlineOp(op); })
         .Default([](Operation *op) {
           return op->emitError()
@@ -223,9 +223,9 @@ private:
             .getGroup();
     QuantizeRowsSpec spec{columns, group, dim(x, 0), boundRows(x),
                           op.getOrder() != nullptr};
-    auto name = llvm::formatv("quantize_rows_{0}x{1}_group{2}{3}",
-                              dimText(spec.rows), columns, group,
-                              spec.ordered ? "_ordered" : "");
+    auto name =
+        llvm::formatv("quantize_rows_{0}x{1}_group{2}{3}", dimText(spec.rows),
+                      columns, group, spec.ordered ? "_ordered" : "");
     FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
       return emitQuantizeRows(module, name, spec, level);
     });

@@ -37,10 +37,10 @@ struct QuantizeActivationsPass
             Int8RowsAttr::get(&getContext(), tileColumns));
         // An order costs nothing where the activations are read anyway.
         auto permute = linear.getX().getDefiningOp<PermuteOp>();
-        quantized = QuantizeRowsOp::create(
-            builder, linear.getLoc(), encoded,
-            permute ? permute.getX() : linear.getX(),
-            permute ? permute.getOrder() : Value());
+        quantized =
+            QuantizeRowsOp::create(builder, linear.getLoc(), encoded,
+                                   permute ? permute.getX() : linear.getX(),
+                                   permute ? permute.getOrder() : Value());
       }
       linear.getXMutable().assign(quantized);
     });

@@ -126,8 +126,9 @@ RankedTensorType inferResult(Operation *op, ValueRange operands) {
         shape.push_back(result.getShape().back());
         return RankedTensorType::get(shape, result.getElementType());
       })
-      .Case<QuantizeRowsOp, RmsNormOp, LayerNormOp, RopeOp, ActivationOp,
-            GluOp>([&](auto) { return withLeadingDims(result, first, 0); })
+      .Case<PermuteOp, QuantizeRowsOp, RmsNormOp, LayerNormOp, RopeOp,
+            ActivationOp, GluOp>(
+          [&](auto) { return withLeadingDims(result, first, 0); })
       .Default(result);
 }
 
@@ -179,9 +180,9 @@ struct ResolveDim : OpRewritePattern<tensor::DimOp> {
     Operation *op = dim.getSource().getDefiningOp();
     std::optional<int64_t> index = dim.getConstantIndex();
     if (!index ||
-        !isa_and_nonnull<LinearOp, AttentionOp, QuantizeRowsOp, RmsNormOp,
-                         LayerNormOp, RopeOp, ActivationOp, GluOp, EmbeddingOp>(
-            op))
+        !isa_and_nonnull<LinearOp, AttentionOp, PermuteOp, QuantizeRowsOp,
+                         RmsNormOp, LayerNormOp, RopeOp, ActivationOp, GluOp,
+                         EmbeddingOp>(op))
       return failure();
     auto type = cast<RankedTensorType>(op->getOperand(0).getType());
     if (*index >= type.getRank())

@@ -224,10 +224,9 @@ static void dropPadding(Weight &source, RankedTensorType type) {
     return;
   int64_t rows = type.getDimSize(0), surplus = source.rows() - rows;
   if (surplus > 0 && surplus < source.rowPadding)
-    source.type =
-        RankedTensorType::get({rows, source.type.getDimSize(1)},
-                              source.type.getElementType(),
-                              source.type.getEncoding());
+    source.type = RankedTensorType::get({rows, source.type.getDimSize(1)},
+                                        source.type.getElementType(),
+                                        source.type.getEncoding());
 }
 
 /// Gives the job the number of the order of its columns.

@@ -206,10 +206,11 @@ void Packer::addRun(const FormatRun &run, int64_t paddedRows,
   auto line = static_cast<int64_t>(words.size()) / paddedRows;
   for (int64_t g = 0; g < run.groupCount(); ++g) {
     starts.push_back(static_cast<int16_t>(bits));
-    starts.push_back(static_cast<int16_t>(
-        line + g * run.groupColumns() * bits / wordBits));
+    starts.push_back(
+        static_cast<int16_t>(line + g * run.groupColumns() * bits / wordBits));
   }
-  llvm::append_range(words, packColumns(run.columns, paddedRows, bits, fieldAt));
+  llvm::append_range(words,
+                     packColumns(run.columns, paddedRows, bits, fieldAt));
 }
 
 llvm::Expected<std::vector<PackedTensor>> Packer::exl2() {

@@ -134,7 +134,7 @@ LogicalResult OrderSinker::open() {
 /// Writes row order[i] of a weight as its row i. In every storage a row is a run
 /// of bytes of its own.
 FailureOr<WeightAddress> OrderSinker::write(WeightOp weight,
-                                               ArrayRef<int32_t> order) {
+                                            ArrayRef<int32_t> order) {
   auto source = WeightSource::open(weight, *files);
   if (failed(source))
     return failure();
@@ -162,8 +162,7 @@ FailureOr<WeightAddress> OrderSinker::write(WeightOp weight,
   return WeightAddress{weight.getTensorType(), address, *offset};
 }
 
-LogicalResult OrderSinker::reorder(WeightUses &uses,
-                                      ArrayRef<int32_t> order) {
+LogicalResult OrderSinker::reorder(WeightUses &uses, ArrayRef<int32_t> order) {
   FailureOr<WeightAddress> written = write(uses.weight, order);
   if (failed(written))
     return failure();

@@ -105,10 +105,10 @@ static void findTooLarge(const FormatDescription &description,
 
 /// The factors of scales that all rows of a weight share; none for most
 /// formats.
-static std::vector<float>
-findSharedFactors(MLIRContext *context, const WeightSource &source,
-                  const FormatDescription &format, int64_t rows,
-                  int64_t columns) {
+static std::vector<float> findSharedFactors(MLIRContext *context,
+                                            const WeightSource &source,
+                                            const FormatDescription &format,
+                                            int64_t rows, int64_t columns) {
   if (!format.scale.isShared())
     return {};
   std::vector<float> factors(format.superGroupCount(columns));
@@ -142,7 +142,8 @@ static void encodeRows(const WeightSource &source, FormatAttrInterface format,
   FormatDescription description = format.getDescription();
   Planes planes;
   planes.resize(description, rows, columns);
-  for (size_t at = 0; at < planes.scale.numbers.size() && !sharedFactors.empty();
+  for (size_t at = 0;
+       at < planes.scale.numbers.size() && !sharedFactors.empty();
        at += sharedFactors.size())
     llvm::copy(sharedFactors, planes.scale.numbers.begin() + at);
   roundToNearest(description, weights, planes);

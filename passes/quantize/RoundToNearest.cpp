@@ -276,9 +276,9 @@ void lq::raiseSharedFactors(const FormatDescription &format,
     for (size_t row = 0; row < weights.size(); row += columns)
       for (int64_t g = 0; g < run.superGroupCount(); ++g) {
         int64_t first = g * run.format.superGroup;
-        llvm::ArrayRef<float> values = weights.slice(
-            row + run.firstColumn + first,
-            std::min(run.format.superGroup, run.columns - first));
+        llvm::ArrayRef<float> values =
+            weights.slice(row + run.firstColumn + first,
+                          std::min(run.format.superGroup, run.columns - first));
         float &factor = factors[run.firstSuperGroup + g];
         float needed =
             std::bit_cast<float>(largestMagnitude(values)) / levels.highest();

@@ -82,9 +82,9 @@ static ParseResult parseRun(AsmParser &parser, ColumnRun &run) {
 Attribute Exl2FormatAttr::parse(AsmParser &parser, Type) {
   SmallVector<ColumnRun> runs;
   SMLoc location = parser.getCurrentLocation();
-  if (parser.parseCommaSeparatedList(
-          AsmParser::Delimiter::LessGreater,
-          [&] { return parseRun(parser, runs.emplace_back()); }))
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::LessGreater, [&] {
+        return parseRun(parser, runs.emplace_back());
+      }))
     return {};
   return getChecked([&] { return parser.emitError(location); },
                     parser.getContext(), ArrayRef(runs));
@@ -133,9 +133,9 @@ std::string Exl2FormatAttr::checkColumns(int64_t columns) const {
   int64_t sum = 0;
   for (const ColumnRun &run : getRuns())
     sum += run.columns;
-  return columns == sum ? ""
-                        : "its runs make up " + std::to_string(sum) +
-                              " columns";
+  return columns == sum
+             ? ""
+             : "its runs make up " + std::to_string(sum) + " columns";
 }
 
 FormatAttrInterface Exl2FormatAttr::getFallback() const { return {}; }

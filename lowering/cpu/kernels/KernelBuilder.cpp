@@ -114,9 +114,9 @@ Val KernelBuilder::gather(Val memref, ArrayRef<Val> indices, Val columns) {
   int64_t lanes = cast<VectorType>(columns.type()).getNumElements();
   Type type = vector(lanes, cast<MemRefType>(memref.type()).getElementType());
   Type mask = vector(lanes, b.getI1Type());
-  return val(vector::GatherOp::create(
-      b, cast<VectorType>(type), memref, toValues(indices), columns,
-      constant(mask, 1), zeros(type)));
+  return val(vector::GatherOp::create(b, cast<VectorType>(type), memref,
+                                      toValues(indices), columns,
+                                      constant(mask, 1), zeros(type)));
 }
 
 static Value createMask(ImplicitLocOpBuilder &b, int64_t lanes, Val count) {

@@ -88,22 +88,23 @@ public:
 
   /// Writes the copy.
   void pack() {
-    k.forLoop(k.index(firstBlock), k.index(firstBlock + blocks), 1, [&](Val block) {
-      for (int64_t i = 0; i < rows.count; ++i) {
-        Val row = rows.first + i;
-        packCodes(i, block);
-        storeWord(k.load(k.argument(1), {row, block}), block, i);
-        for (int64_t group = 0; group < groups; ++group) {
-          Val sum = addUp(row, block, group);
-          int64_t cell = i * groups + group;
-          if (zero != 0)
-            storeWord(sum * -zero, block, rows.count + cell);
-          if (hasOffset)
-            storeWord(sum.convert(k.f32()), block,
-                      rows.count * (1 + groups) + cell);
-        }
-      }
-    });
+    k.forLoop(k.index(firstBlock), k.index(firstBlock + blocks), 1,
+              [&](Val block) {
+                for (int64_t i = 0; i < rows.count; ++i) {
+                  Val row = rows.first + i;
+                  packCodes(i, block);
+                  storeWord(k.load(k.argument(1), {row, block}), block, i);
+                  for (int64_t group = 0; group < groups; ++group) {
+                    Val sum = addUp(row, block, group);
+                    int64_t cell = i * groups + group;
+                    if (zero != 0)
+                      storeWord(sum * -zero, block, rows.count + cell);
+                    if (hasOffset)
+                      storeWord(sum.convert(k.f32()), block,
+                                rows.count * (1 + groups) + cell);
+                  }
+                }
+              });
   }
 
 private:

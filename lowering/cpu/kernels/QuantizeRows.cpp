@@ -101,7 +101,8 @@ func::FuncOp lq::cpu::emitPermute(ModuleOp module, StringRef name,
                                   const PermuteSpec &spec,
                                   const CpuLevel &level) {
   MLIRContext *context = module.getContext();
-  Type x = MemRefType::get({spec.rows, spec.columns}, Float32Type::get(context));
+  Type x =
+      MemRefType::get({spec.rows, spec.columns}, Float32Type::get(context));
   Type order = MemRefType::get({spec.columns}, IntegerType::get(context, 32));
   KernelBuilder k(module, name, level, {x, order}, {x});
   Val rows = k.size(k.argument(0), 0);

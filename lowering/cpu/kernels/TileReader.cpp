@@ -121,9 +121,8 @@ Val TileReader::loadInteger(Val offset, bool upper, int64_t count) {
 /// block, in the span.
 static Val groupIndex(const ColumnBlock &block, int64_t group,
                       int64_t columns) {
-  return columns < tileColumns
-             ? block.block * (tileColumns / columns) + group
-             : block.block / (columns / tileColumns);
+  return columns < tileColumns ? block.block * (tileColumns / columns) + group
+                               : block.block / (columns / tileColumns);
 }
 
 /// The factor of the super-group of a group of a block.

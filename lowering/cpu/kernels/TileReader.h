@@ -32,7 +32,9 @@ public:
   /// Digits of a level; digit 0 is the low one.
   int64_t digits() const { return levels.low.empty() ? 1 : 2; }
   /// Bits of the bytes that loadCodes gives.
-  unsigned byteBits() const { return levels.table.empty() ? run.format.bits : 8; }
+  unsigned byteBits() const {
+    return levels.table.empty() ? run.format.bits : 8;
+  }
   bool hasOffset() const { return run.format.offset.exists(); }
   /// Groups that begin in a column block: 1, or 2 of half a block.
   int64_t groupsPerBlock() const;

@@ -194,8 +194,8 @@ TEST_F(RoundToNearestTest, SharedFactorsServeAllRows) {
   EXPECT_EQ(planes.scale.numbers, (std::vector<float>{1, 1, 1}));
   EXPECT_EQ(planes.scale.integers[0], 15);
   EXPECT_EQ(planes.scale.integers[1], 7);
-  EXPECT_EQ(planes.codes, (std::vector<uint8_t>{15, 1, 11, 9, 15, 1, 10, 9, 8,
-                                                8, 8, 8}));
+  EXPECT_EQ(planes.codes,
+            (std::vector<uint8_t>{15, 1, 11, 9, 15, 1, 10, 9, 8, 8, 8, 8}));
 }
 
 TEST_F(RoundToNearestTest, RunsAreRoundedWithTheirBits) {
@@ -212,7 +212,8 @@ TEST_F(RoundToNearestTest, RunsAreRoundedWithTheirBits) {
   for (const FormatRun &run : format.splitColumns(columns)) {
     double error = 0;
     for (int64_t i = 0; i < rows * run.columns; ++i) {
-      int64_t at = i / run.columns * columns + run.firstColumn + i % run.columns;
+      int64_t at =
+          i / run.columns * columns + run.firstColumn + i % run.columns;
       ASSERT_LT(planes.codes[at], 1 << run.format.bits);
       error += std::pow(weights[at] - decoded[at], 2);
     }

@@ -195,8 +195,9 @@ private:
             int64_t k = block + 4 * (8 * vector / width + f) + j;
             unsigned bits = byte >> f * width & ((1u << width) - 1);
             if (row + lane < planes.rows)
-              planes.codes[(row + lane) * planes.columns + run.firstColumn +
-                           k] |= bits << shift;
+              planes
+                  .codes[(row + lane) * planes.columns + run.firstColumn + k] |=
+                  bits << shift;
             else
               EXPECT_EQ(bits, 0u);
           }

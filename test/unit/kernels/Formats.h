@@ -29,19 +29,17 @@ inline FormatDescription integers(unsigned bits, int zero, int64_t group,
 inline FormatDescription mixedBits() {
   static const ColumnRun runs[] = {{64, 8, 32},   {160, 6, 64}, {96, 5, 96},
                                    {192, 4, 128}, {96, 3, 32},  {160, 2, 16}};
-  FormatDescription format =
-      integers(8, 128, 32, squareNumber(Scalar::F16, 4));
+  FormatDescription format = integers(8, 128, 32, squareNumber(Scalar::F16, 4));
   format.runs = runs;
   return format;
 }
 
 /// The description of column k, and the number of its group in the row.
-inline std::pair<FormatRun, int64_t>
-findGroup(const FormatDescription &format, int64_t columns, int64_t k) {
+inline std::pair<FormatRun, int64_t> findGroup(const FormatDescription &format,
+                                               int64_t columns, int64_t k) {
   for (const FormatRun &run : format.splitColumns(columns))
     if (k < run.firstColumn + run.columns)
-      return {run,
-              run.firstGroup + (k - run.firstColumn) / run.groupColumns()};
+      return {run, run.firstGroup + (k - run.firstColumn) / run.groupColumns()};
   llvm_unreachable("no such column");
 }
 
@@ -144,7 +142,8 @@ private:
     for (float &value : plane.numbers)
       value = roundTo(number.type, random.normal() * 0.01f);
     if (number.isShared())
-      for (size_t i = plane.numbers.size() / rows; i < plane.numbers.size(); ++i)
+      for (size_t i = plane.numbers.size() / rows; i < plane.numbers.size();
+           ++i)
         plane.numbers[i] = plane.numbers[i - plane.numbers.size() / rows];
     for (uint8_t &integer : plane.integers)
       integer = static_cast<uint8_t>(random.integer(0, (1 << number.bits) - 1));

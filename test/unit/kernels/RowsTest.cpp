@@ -80,8 +80,8 @@ TEST_P(RowsTest, QuantizeRowsInOrder) {
                    Array<int32_t>({rows, 6})};
   };
   Outputs got = make(), expected = make();
-  auto kernel = compile(emitQuantizeRows,
-                        {columns, group, kDynamic, 64, true}, level());
+  auto kernel =
+      compile(emitQuantizeRows, {columns, group, kDynamic, 64, true}, level());
   (*kernel)({x, order, got.codes, got.scales, got.sums}, 2);
   auto plain =
       compile(emitQuantizeRows, {columns, group, kDynamic, 64}, level());
