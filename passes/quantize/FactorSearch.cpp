@@ -8,89 +8,100 @@
 using namespace lq;
 using namespace lq::search;
 
-float IntegerRange::nearest(float value, float inverse) const {
-  // Adding 1.5 * 2^23 rounds to nearest without a call.
-  float integer = std::clamp(value * inverse, lowest, highest);
-  return (integer + 0x1.8p23f) - 0x1.8p23f;
-}
-
-static float inverseOf(float factor) {
+LQ_INLINE static float inverseOf(float factor) {
   float inverse = 1 / factor;
   return std::isfinite(inverse) ? inverse : 0;
 }
 
 namespace {
 
-/// The best factor so far.
-class FactorSearch {
+/// Factors that are tried for one end of the integers: the exact one, some a
+/// little smaller or larger, and each of these fitted to its multiples. All
+/// loops over them are innermost, so that they become vectors.
+class Tries {
 public:
-  FactorSearch(llvm::ArrayRef<Wanted> wanted, const IntegerRange &range,
-               llvm::function_ref<float(float)> round)
-      : wanted(wanted), range(range), round(round) {}
+  static constexpr int steps = 17, count = 1 + 2 * steps;
 
-  float best = 0;
-
-  void attempt(float factor) {
-    factor = round(factor);
-    double error = errorOf(factor);
-    if (tried && !(error < least))
-      return;
-    tried = true;
-    least = error;
-    best = factor;
-  }
-
-  /// The factor of least squared error for the multiples nearest by `factor`.
-  float refit(float factor) const {
-    double product = 0, square = 0;
-    float inverse = inverseOf(factor);
-    for (const Wanted &each : wanted) {
-      double integer = range.nearest(each.value, inverse);
-      product += each.weight * integer * each.value;
-      square += each.weight * integer * integer;
+  LQ_INLINE Tries(llvm::ArrayRef<Wanted> wanted, const IntegerRange &range,
+                  float largest, float end,
+                  llvm::function_ref<float(float)> round) {
+    factors[0] = largest / end;
+    for (int i = 0; i < steps; ++i) {
+      float stretch = 1 + 0.025f * static_cast<float>(i - steps / 2);
+      factors[1 + i] = largest / (end * stretch);
     }
-    return square > 0 ? static_cast<float>(product / square) : factor;
+    refit(wanted, range);
+    for (float &factor : factors)
+      factor = round(factor);
+    sumErrors(wanted, range);
   }
+
+  float factors[count];
+  double errors[count] = {};
 
 private:
-  double errorOf(float factor) const {
-    double error = 0;
-    float inverse = inverseOf(factor);
-    for (const Wanted &each : wanted) {
-      double rest = each.value - factor * range.nearest(each.value, inverse);
-      error += each.weight * rest * rest;
-    }
-    return error;
+  /// The factors of least squared error for the multiples nearest by others.
+  LQ_INLINE void refit(llvm::ArrayRef<Wanted> wanted,
+                       const IntegerRange &range) {
+    const float *given = factors + 1;
+    float *fitted = factors + 1 + steps, inverses[steps];
+    double products[steps] = {}, squares[steps] = {};
+    for (int i = 0; i < steps; ++i)
+      inverses[i] = inverseOf(given[i]);
+    for (const Wanted &each : wanted)
+      for (int i = 0; i < steps; ++i) {
+        double integer = range.nearest(each.value, inverses[i]);
+        products[i] += each.weight * integer * each.value;
+        squares[i] += each.weight * integer * integer;
+      }
+    for (int i = 0; i < steps; ++i)
+      fitted[i] = squares[i] > 0 ? static_cast<float>(products[i] / squares[i])
+                                 : given[i];
   }
 
-  llvm::ArrayRef<Wanted> wanted;
-  const IntegerRange &range;
-  llvm::function_ref<float(float)> round;
-  double least = 0;
-  bool tried = false;
+  LQ_INLINE void sumErrors(llvm::ArrayRef<Wanted> wanted,
+                           const IntegerRange &range) {
+    float inverses[count];
+    for (int i = 0; i < count; ++i)
+      inverses[i] = inverseOf(factors[i]);
+    for (const Wanted &each : wanted)
+      for (int i = 0; i < count; ++i) {
+        double rest =
+            each.value - factors[i] * range.nearest(each.value, inverses[i]);
+        errors[i] += each.weight * rest * rest;
+      }
+  }
 };
 
 } // namespace
 
 /// Puts the largest number at either end of the integers, a little inside and a
 /// little outside.
-float search::chooseFactor(llvm::ArrayRef<Wanted> wanted,
-                           const IntegerRange &range,
-                           llvm::function_ref<float(float)> round) {
+LQ_WIDE_VECTORS float
+search::chooseFactor(llvm::ArrayRef<Wanted> wanted, const IntegerRange &range,
+                     llvm::function_ref<float(float)> round) {
   float largest = 0;
   for (const Wanted &each : wanted)
     if (std::fabs(each.value) > std::fabs(largest))
       largest = each.value;
-  FactorSearch search(wanted, range, round);
+  float best = 0;
+  double least = 0;
+  bool tried = false;
+  auto consider = [&](float factor, double error) {
+    if (tried && !(error < least))
+      return;
+    tried = true;
+    least = error;
+    best = factor;
+  };
   for (float end : {range.highest, range.lowest}) {
     if (end == 0)
       continue;
-    search.attempt(largest / end);
-    for (int step = -8; step <= 8; ++step) {
-      float factor = largest / (end * (1 + 0.025f * static_cast<float>(step)));
-      search.attempt(factor);
-      search.attempt(search.refit(factor));
-    }
+    Tries tries(wanted, range, largest, end, round);
+    consider(tries.factors[0], tries.errors[0]);
+    for (int i = 1; i <= Tries::steps; ++i)
+      for (int at : {i, i + Tries::steps})
+        consider(tries.factors[at], tries.errors[at]);
   }
-  return search.best;
+  return best;
 }

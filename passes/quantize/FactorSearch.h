@@ -4,6 +4,7 @@
 #define LQ_PASSES_QUANTIZE_FACTORSEARCH_H
 
 #include "dialects/lq/Format.h"
+#include "passes/quantize/WideVectors.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace lq::search {
@@ -18,7 +19,12 @@ struct IntegerRange {
         highest(static_cast<float>((1 << number.bits) - 1 - number.zero)) {}
 
   /// The integer nearest to value * inverse.
-  float nearest(float value, float inverse) const;
+  LQ_INLINE float nearest(float value, float inverse) const {
+    float integer = value * inverse;
+    integer = integer < lowest ? lowest : integer > highest ? highest : integer;
+    // Adding 1.5 * 2^23 rounds to nearest without a call.
+    return (integer + 0x1.8p23f) - 0x1.8p23f;
+  }
 };
 
 /// A number that shall be near a multiple, and what the square of its error

@@ -51,8 +51,9 @@ private:
 };
 
 template <typename Levels>
-Fit GroupFitter<Levels>::fitLevels(const GroupBatch &group,
-                                   const LevelSums &sums, Lanes &gain) const {
+LQ_INLINE Fit GroupFitter<Levels>::fitLevels(const GroupBatch &group,
+                                             const LevelSums &sums,
+                                             Lanes &gain) const {
   Lanes zero = {};
   Fit fit;
   fit.scale = select(sums.square > zero, sums.product / sums.square, zero);
@@ -81,8 +82,9 @@ Fit GroupFitter<Levels>::fitLevels(const GroupBatch &group,
 
 /// Rounds by x * inverse + shift, and keeps what fits better.
 template <typename Levels>
-void GroupFitter<Levels>::tryLevels(const GroupBatch &group, Lanes inverse,
-                                    Lanes shift, BestFit &best) const {
+LQ_INLINE void GroupFitter<Levels>::tryLevels(const GroupBatch &group,
+                                              Lanes inverse, Lanes shift,
+                                              BestFit &best) const {
   LevelSums sums = group.sumLevels(levels, inverse, shift);
   Lanes gain;
   Fit fit = fitLevels(group, sums, gain);
@@ -98,8 +100,8 @@ void GroupFitter<Levels>::tryLevels(const GroupBatch &group, Lanes inverse,
 /// With an offset: the ends of the weights at the ends of the levels, and a
 /// little inside or outside of them.
 template <typename Levels>
-void GroupFitter<Levels>::fitFromEnds(const GroupBatch &group,
-                                      BestFit &best) const {
+LQ_INLINE void GroupFitter<Levels>::fitFromEnds(const GroupBatch &group,
+                                                BestFit &best) const {
   Lanes least = group.least;
   if (offsetSign < 0)
     least = min(least, Lanes{});
@@ -117,8 +119,8 @@ void GroupFitter<Levels>::fitFromEnds(const GroupBatch &group,
 
 /// Without: the largest magnitude at or near the lowest or the highest level.
 template <typename Levels>
-void GroupFitter<Levels>::fitFromLargest(const GroupBatch &group,
-                                         BestFit &best) const {
+LQ_INLINE void GroupFitter<Levels>::fitFromLargest(const GroupBatch &group,
+                                                   BestFit &best) const {
   Lanes extreme =
       invert(select(-group.least > group.largest, group.least, group.largest));
   for (float end : {sorted.lowest(), sorted.highest()}) {
@@ -136,7 +138,7 @@ void GroupFitter<Levels>::fitFromLargest(const GroupBatch &group,
 }
 
 template <typename Levels>
-BestFit GroupFitter<Levels>::fit(const GroupBatch &group) const {
+LQ_INLINE BestFit GroupFitter<Levels>::fit(const GroupBatch &group) const {
   BestFit best;
   if (hasOffset)
     fitFromEnds(group, best);

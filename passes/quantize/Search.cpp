@@ -30,7 +30,7 @@ struct Held {
   Lanes scaleInteger = {}, offsetInteger = {};
 };
 
-/// Four groups, and what the search has found for them so far.
+/// Eight groups, and what the search has found for them so far.
 struct Batch {
   GroupBatch groups;
   /// Powers of two by which the weights are divided, so that squares neither
@@ -60,19 +60,20 @@ public:
   int64_t groupCount() const { return groups; }
   /// What was found. A Product has one number, any other one for each group.
   float scaleNumber(int64_t g) const {
-    return (scaleIsProduct() ? scaleFactor : laneOf(g).held.fit.scale[g % 4]) *
-           laneOf(g).unit[g % 4];
+    return (scaleIsProduct() ? scaleFactor
+                             : laneOf(g).held.fit.scale[g % laneCount]) *
+           laneOf(g).unit[g % laneCount];
   }
   float offsetNumber(int64_t g) const {
     return (offsetIsProduct() ? offsetFactor
-                              : laneOf(g).held.fit.offset[g % 4]) *
-           laneOf(g).unit[g % 4];
+                              : laneOf(g).held.fit.offset[g % laneCount]) *
+           laneOf(g).unit[g % laneCount];
   }
   int scaleInteger(int64_t g) const {
-    return static_cast<int>(laneOf(g).held.scaleInteger[g % 4]);
+    return static_cast<int>(laneOf(g).held.scaleInteger[g % laneCount]);
   }
   int offsetInteger(int64_t g) const {
-    return static_cast<int>(laneOf(g).held.offsetInteger[g % 4]);
+    return static_cast<int>(laneOf(g).held.offsetInteger[g % laneCount]);
   }
   /// The codes of `count` columns in groups of `size`.
   void writeCodes(uint8_t *codes, int64_t size, int64_t count) const;
@@ -127,9 +128,9 @@ static float unitOf(llvm::ArrayRef<float> weights) {
 }
 
 template <typename Levels>
-void NumberSearch<Levels>::load(llvm::ArrayRef<float> weights,
-                                llvm::ArrayRef<float> importance,
-                                int64_t columns) {
+LQ_INLINE void NumberSearch<Levels>::load(llvm::ArrayRef<float> weights,
+                                          llvm::ArrayRef<float> importance,
+                                          int64_t columns) {
   auto size = static_cast<int64_t>(weights.size());
   groups = (size + columns - 1) / columns;
   batches.resize((groups + laneCount - 1) / laneCount);
@@ -165,7 +166,8 @@ void NumberSearch<Levels>::load(llvm::ArrayRef<float> weights,
 // What the format can hold
 //===----------------------------------------------------------------------===//
 
-static Lanes roundNumbers(const GroupNumber &number, Lanes values, Lanes unit) {
+LQ_INLINE static Lanes roundNumbers(const GroupNumber &number, Lanes values,
+                                    Lanes unit) {
   Lanes rounded = {};
   for (int i = 0; i < laneCount; ++i)
     rounded[i] = roundToScalar(number.type, values[i] * unit[i]) / unit[i];
@@ -174,15 +176,15 @@ static Lanes roundNumbers(const GroupNumber &number, Lanes values, Lanes unit) {
 
 /// The best offset for the codes beside this scale.
 template <typename Levels>
-Lanes NumberSearch<Levels>::offsetBeside(const Batch &batch,
-                                         Lanes scale) const {
+LQ_INLINE Lanes NumberSearch<Levels>::offsetBeside(const Batch &batch,
+                                                   Lanes scale) const {
   Lanes zero = {}, count = batch.groups.count;
   Lanes offset = (batch.groups.sum - scale * batch.sums.level) / count;
   Mask allowed = (count > zero) & (offset * splat(fitter.offsetSign) >= zero);
   return select(allowed, offset, zero);
 }
 
-template <typename Levels> void NumberSearch<Levels>::holdScales() {
+template <typename Levels> LQ_INLINE void NumberSearch<Levels>::holdScales() {
   std::vector<Wanted> wanted;
   for (Batch &batch : batches) {
     // What an error of the scale costs once the offset has followed.
@@ -210,7 +212,7 @@ template <typename Levels> void NumberSearch<Levels>::holdScales() {
     batch.held.fit.scale = splat(scaleFactor) * batch.held.scaleInteger;
 }
 
-template <typename Levels> void NumberSearch<Levels>::holdOffsets() {
+template <typename Levels> LQ_INLINE void NumberSearch<Levels>::holdOffsets() {
   std::vector<Wanted> wanted;
   for (Batch &batch : batches) {
     Lanes offset = offsetBeside(batch, batch.held.fit.scale);
@@ -232,7 +234,7 @@ template <typename Levels> void NumberSearch<Levels>::holdOffsets() {
 
 /// Makes the numbers that are products from their integers.
 template <typename Levels>
-void NumberSearch<Levels>::multiply(Held &held) const {
+LQ_INLINE void NumberSearch<Levels>::multiply(Held &held) const {
   if (scaleIsProduct())
     held.fit.scale = splat(scaleFactor) * held.scaleInteger;
   if (offsetIsProduct())
@@ -240,7 +242,7 @@ void NumberSearch<Levels>::multiply(Held &held) const {
 }
 
 /// Rounds all groups by what is held; returns the error.
-template <typename Levels> double NumberSearch<Levels>::evaluate() {
+template <typename Levels> LQ_INLINE double NumberSearch<Levels>::evaluate() {
   double total = 0;
   for (Batch &batch : batches) {
     multiply(batch.held);
@@ -253,7 +255,7 @@ template <typename Levels> double NumberSearch<Levels>::evaluate() {
   return total;
 }
 
-static bool anyLane(Mask mask) {
+LQ_INLINE static bool anyLane(Mask mask) {
   int any = 0;
   for (int i = 0; i < laneCount; ++i)
     any |= mask[i];
@@ -262,7 +264,7 @@ static bool anyLane(Mask mask) {
 
 /// Tries the integers beside each group's; returns whether any were better.
 template <typename Levels>
-bool NumberSearch<Levels>::moveIntegers(Batch &batch) const {
+LQ_INLINE bool NumberSearch<Levels>::moveIntegers(Batch &batch) const {
   Held start = batch.held;
   Mask moved = {};
   auto step = [](Lanes integer, int by, const IntegerRange &range) {
@@ -294,7 +296,7 @@ bool NumberSearch<Levels>::moveIntegers(Batch &batch) const {
 /// Fits numbers that are no products to the codes, and keeps them where the
 /// codes rounded anew are better.
 template <typename Levels>
-bool NumberSearch<Levels>::refitNumbers(Batch &batch) const {
+LQ_INLINE bool NumberSearch<Levels>::refitNumbers(Batch &batch) const {
   Held next = batch.held;
   Lanes ignored;
   Fit fit = fitter.fitLevels(batch.groups, batch.sums, ignored);
@@ -313,7 +315,7 @@ bool NumberSearch<Levels>::refitNumbers(Batch &batch) const {
 }
 
 /// Fits the factors to integers and codes by least squares.
-template <typename Levels> void NumberSearch<Levels>::fitFactors() {
+template <typename Levels> LQ_INLINE void NumberSearch<Levels>::fitFactors() {
   // The normal equations of scale factor (s) and offset factor (o).
   double ss = 0, so = 0, oo = 0, sx = 0, ox = 0;
   for (const Batch &batch : batches)
@@ -347,7 +349,7 @@ template <typename Levels> void NumberSearch<Levels>::fitFactors() {
 
 /// Keeps fitted factors if the codes rounded anew are better.
 template <typename Levels>
-bool NumberSearch<Levels>::refitFactors(double &total) {
+LQ_INLINE bool NumberSearch<Levels>::refitFactors(double &total) {
   float oldScale = scaleFactor, oldOffset = offsetFactor;
   fitFactors();
   if (scaleFactor == oldScale && offsetFactor == oldOffset)
@@ -364,9 +366,9 @@ bool NumberSearch<Levels>::refitFactors(double &total) {
 }
 
 template <typename Levels>
-void NumberSearch<Levels>::run(llvm::ArrayRef<float> weights,
-                               llvm::ArrayRef<float> importance,
-                               int64_t columns) {
+LQ_INLINE void NumberSearch<Levels>::run(llvm::ArrayRef<float> weights,
+                                         llvm::ArrayRef<float> importance,
+                                         int64_t columns) {
   load(weights, importance, columns);
   for (Batch &batch : batches) {
     BestFit best = fitter.fit(batch.groups);
@@ -397,8 +399,8 @@ void NumberSearch<Levels>::run(llvm::ArrayRef<float> weights,
 }
 
 template <typename Levels>
-void NumberSearch<Levels>::writeCodes(uint8_t *codes, int64_t size,
-                                      int64_t count) const {
+LQ_INLINE void NumberSearch<Levels>::writeCodes(uint8_t *codes, int64_t size,
+                                                int64_t count) const {
   for (size_t b = 0; b < batches.size(); ++b) {
     const Batch &batch = batches[b];
     Lanes inverse = invert(batch.held.fit.scale);
@@ -466,9 +468,9 @@ static void storeNumbers(const FormatDescription &format,
 }
 
 template <typename Levels>
-static void searchRows(const FormatDescription &format,
-                       llvm::ArrayRef<float> weights,
-                       llvm::ArrayRef<float> importance, Planes &planes) {
+LQ_INLINE static void
+searchRows(const FormatDescription &format, llvm::ArrayRef<float> weights,
+           llvm::ArrayRef<float> importance, Planes &planes) {
   SortedLevels sorted(format);
   NumberSearch<Levels> search(format, sorted);
   int64_t size = format.groupColumns(planes.columns);
@@ -489,6 +491,22 @@ static void searchRows(const FormatDescription &format,
     }
 }
 
+namespace lq::search {
+LQ_WIDE_VECTORS void searchIntegers(const FormatDescription &format,
+                                    llvm::ArrayRef<float> weights,
+                                    llvm::ArrayRef<float> importance,
+                                    Planes &planes) {
+  searchRows<IntegerLevels>(format, weights, importance, planes);
+}
+
+LQ_WIDE_VECTORS void searchTable(const FormatDescription &format,
+                                 llvm::ArrayRef<float> weights,
+                                 llvm::ArrayRef<float> importance,
+                                 Planes &planes) {
+  searchRows<TableLevels>(format, weights, importance, planes);
+}
+} // namespace lq::search
+
 void lq::searchNumbers(const FormatDescription &format,
                        llvm::ArrayRef<float> weights,
                        llvm::ArrayRef<float> importance, Planes &planes) {
@@ -498,7 +516,7 @@ void lq::searchNumbers(const FormatDescription &format,
   if (!importance.empty())
     normal = normalise(format, importance);
   if (format.level == LevelKind::Table)
-    searchRows<TableLevels>(format, weights, normal, planes);
+    searchTable(format, weights, normal, planes);
   else
-    searchRows<IntegerLevels>(format, weights, normal, planes);
+    searchIntegers(format, weights, normal, planes);
 }

@@ -1,4 +1,4 @@
-//===- SearchGroups.cpp - four groups of weights at a time ----------------===//
+//===- SearchGroups.cpp - eight groups of weights at a time ---------------===//
 
 #include "passes/quantize/SearchGroups.h"
 

@@ -1,4 +1,4 @@
-//===- SearchGroups.h - four groups of weights at a time --------*- C++ -*-===//
+//===- SearchGroups.h - eight groups of weights at a time -------*- C++ -*-===//
 //
 // The inner loops of the search, with a group in each lane of a vector: what is
 // decided for a group is a lane of a mask, and no sum crosses lanes.
@@ -9,26 +9,32 @@
 #define LQ_PASSES_QUANTIZE_SEARCHGROUPS_H
 
 #include "passes/quantize/Levels.h"
+#include "passes/quantize/WideVectors.h"
 
 namespace lq::search {
 
-/// Groups that are worked on at a time.
-constexpr int64_t laneCount = 4;
-/// A number of each group; 16 bytes, which every target has registers for.
+/// Groups that are worked on at a time: as many as a super-group has, or half.
+constexpr int64_t laneCount = 8;
+/// A number of each group; one or two registers.
 using Lanes = float __attribute__((vector_size(laneCount * sizeof(float))));
 using Mask = int __attribute__((vector_size(laneCount * sizeof(int))));
 
-inline Lanes splat(float value) { return Lanes{value, value, value, value}; }
-inline Lanes select(Mask mask, Lanes a, Lanes b) { return mask ? a : b; }
-inline Lanes min(Lanes a, Lanes b) { return select(a < b, a, b); }
-inline Lanes max(Lanes a, Lanes b) { return select(a > b, a, b); }
+LQ_INLINE Lanes splat(float value) {
+  Lanes lanes;
+  for (int64_t i = 0; i < laneCount; ++i)
+    lanes[i] = value;
+  return lanes;
+}
+LQ_INLINE Lanes select(Mask mask, Lanes a, Lanes b) { return mask ? a : b; }
+LQ_INLINE Lanes min(Lanes a, Lanes b) { return select(a < b, a, b); }
+LQ_INLINE Lanes max(Lanes a, Lanes b) { return select(a > b, a, b); }
 /// The nearest integers; |x| < 2^22.
-inline Lanes roundLanes(Lanes x) {
+LQ_INLINE Lanes roundLanes(Lanes x) {
   Lanes magic = splat(0x1.8p23f);
   return (x + magic) - magic;
 }
 /// 1 / x, or 0 of 0 and of numbers so small that the inverse is no number.
-inline Lanes invert(Lanes x) {
+LQ_INLINE Lanes invert(Lanes x) {
   Lanes inverse = splat(1.0f) / x, magnitude = max(inverse, -inverse);
   return select(magnitude <= splat(0x1p100f), inverse, splat(0.0f));
 }
@@ -38,11 +44,11 @@ struct IntegerLevels {
   Lanes lowest, highest;
   explicit IntegerLevels(const SortedLevels &levels)
       : lowest(splat(levels.lowest())), highest(splat(levels.highest())) {}
-  Lanes nearest(Lanes x) const {
+  LQ_INLINE Lanes nearest(Lanes x) const {
     return roundLanes(min(max(x, lowest), highest));
   }
   /// Of the nearest level in rising order.
-  Mask indexOf(Lanes x) const {
+  LQ_INLINE Mask indexOf(Lanes x) const {
     return __builtin_convertvector(nearest(x) - lowest, Mask);
   }
 };
@@ -56,13 +62,13 @@ struct TableLevels {
     for (float bound : table.bounds)
       bounds.push_back(splat(bound));
   }
-  Lanes nearest(Lanes x) const {
+  LQ_INLINE Lanes nearest(Lanes x) const {
     Lanes level = levels[0];
     for (size_t i = 0; i < bounds.size(); ++i)
       level = select(x > bounds[i], levels[i + 1], level);
     return level;
   }
-  Mask indexOf(Lanes x) const {
+  LQ_INLINE Mask indexOf(Lanes x) const {
     Mask index = {};
     for (const Lanes &bound : bounds)
       index -= x > bound; // a lane that holds is -1
@@ -87,7 +93,7 @@ struct Rounded {
   LevelSums sums;
 };
 
-/// The weights of up to four groups, [columns][lanes], and their sums.
+/// The weights of up to eight groups, [columns][lanes], and their sums.
 class GroupBatch {
 public:
   /// `weights` and `importance` are columns of a group; a lane without a group
@@ -106,7 +112,8 @@ public:
 
   /// Rounds to the levels nearest to x * inverse + shift.
   template <typename Levels>
-  LevelSums sumLevels(const Levels &levels, Lanes inverse, Lanes shift) const {
+  LQ_INLINE LevelSums sumLevels(const Levels &levels, Lanes inverse,
+                                Lanes shift) const {
     LevelSums sums;
     for (size_t i = 0; i < x.size(); ++i) {
       Lanes level = levels.nearest(x[i] * inverse + shift);
@@ -119,7 +126,7 @@ public:
   }
 
   template <typename Levels>
-  Rounded round(const Levels &levels, const Fit &fit) const {
+  LQ_INLINE Rounded round(const Levels &levels, const Fit &fit) const {
     Rounded result;
     Lanes inverse = invert(fit.scale), shift = -fit.offset * inverse;
     for (size_t i = 0; i < x.size(); ++i) {
@@ -135,7 +142,7 @@ public:
   }
 
   template <typename Levels>
-  Lanes error(const Levels &levels, const Fit &fit) const {
+  LQ_INLINE Lanes error(const Levels &levels, const Fit &fit) const {
     Lanes error = {};
     Lanes inverse = invert(fit.scale), shift = -fit.offset * inverse;
     for (size_t i = 0; i < x.size(); ++i) {
