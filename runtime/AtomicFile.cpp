@@ -2,6 +2,7 @@
 
 #include "runtime/AtomicFile.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -12,7 +13,9 @@
 
 using namespace lq;
 
-static constexpr size_t bufferSize = 1 << 20;
+/// What one write takes: a huge page of the file, for the pages that keep a
+/// file in memory have the size of the writes that made them.
+static constexpr size_t bufferSize = 2 << 20;
 
 static std::string folderOf(const std::string &path) {
   size_t slash = path.rfind('/');
@@ -105,15 +108,15 @@ Error AtomicFile::flush() {
 
 Error AtomicFile::write(std::span<const uint8_t> bytes) {
   position += bytes.size();
-  if (buffer.size() + bytes.size() > bufferSize)
-    if (Error error = flush())
-      return error;
-  if (bytes.size() < bufferSize) {
-    buffer.insert(buffer.end(), bytes.begin(), bytes.end());
-    return Error::success();
+  while (!bytes.empty()) {
+    size_t count = std::min(bytes.size(), bufferSize - buffer.size());
+    buffer.insert(buffer.end(), bytes.begin(), bytes.begin() + count);
+    bytes = bytes.subspan(count);
+    if (buffer.size() == bufferSize)
+      if (Error error = flush())
+        return error;
   }
-  return writeAll(descriptor, bytes.data(), bytes.size()) ? Error::success()
-                                                          : fail("write");
+  return Error::success();
 }
 
 Error AtomicFile::overwriteStart(std::string_view bytes) {

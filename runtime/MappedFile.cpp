@@ -17,6 +17,37 @@ static Error systemError(const std::string &path, const char *what) {
                    std::strerror(errno));
 }
 
+/// Maps a file at a multiple of the size of huge pages, for only there can the
+/// system use them; not every file system sees to that (overlays of containers
+/// do not).
+static void *mapAligned(int descriptor, size_t size) {
+  constexpr uintptr_t hugePage = 2 << 20;
+  if (size < hugePage)
+    return mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
+  size_t reservedSize = size + hugePage;
+  void *reserved = mmap(nullptr, reservedSize, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED)
+    return MAP_FAILED;
+  auto begin = reinterpret_cast<uintptr_t>(reserved);
+  uintptr_t start = (begin + hugePage - 1) / hugePage * hugePage;
+  void *data = mmap(reinterpret_cast<void *>(start), size, PROT_READ,
+                    MAP_SHARED | MAP_FIXED, descriptor, 0);
+  if (data == MAP_FAILED) {
+    int reason = errno;
+    munmap(reserved, reservedSize);
+    errno = reason;
+    return MAP_FAILED;
+  }
+  auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  uintptr_t end = (start + size + page - 1) / page * page;
+  if (start > begin)
+    munmap(reserved, start - begin);
+  if (begin + reservedSize > end)
+    munmap(reinterpret_cast<void *>(end), begin + reservedSize - end);
+  return data;
+}
+
 Expected<std::shared_ptr<const MappedFile>>
 MappedFile::open(const std::string &path) {
   // O_NONBLOCK: opening a FIFO must not wait for a writer before it is refused.
@@ -37,12 +68,15 @@ MappedFile::open(const std::string &path) {
   size_t size = static_cast<size_t>(status.st_size);
   void *data = nullptr;
   if (size) {
-    data = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
+    data = mapAligned(descriptor, size);
     if (data == MAP_FAILED) {
       Error error = systemError(path, "map");
       close(descriptor);
       return error;
     }
+    // Before anything is read: pages that are in memory stay as small as they
+    // came. A hint, which a system without huge pages does not take.
+    madvise(data, size, MADV_HUGEPAGE);
   }
   close(descriptor);
   return std::shared_ptr<const MappedFile>(
@@ -61,7 +95,6 @@ void MappedFile::willNeed(uint64_t offset, uint64_t length) const {
   uint64_t start = offset / page * page;
   uint64_t end = offset + std::min<uint64_t>(length, size - offset);
   void *address = const_cast<uint8_t *>(data) + start;
-  // Both are hints: a system without them is only slower.
-  madvise(address, end - start, MADV_HUGEPAGE);
+  // A hint: a system that does not take it is only slower.
   madvise(address, end - start, MADV_WILLNEED);
 }

@@ -12,8 +12,8 @@
 
 namespace lq {
 
-/// A regular file mapped read-only. The pages are shared with every other
-/// process that maps the file. The file must not be truncated meanwhile: that
+/// A regular file mapped read-only, in huge pages where the file system has
+/// them. The pages are shared with every other process that maps the file. The file must not be truncated meanwhile: that
 /// is SIGBUS, as for any mapped program.
 class MappedFile {
 public:
@@ -27,7 +27,7 @@ public:
   std::span<const uint8_t> bytes() const { return {data, size}; }
 
   /// Tells the system that the bytes of [offset, offset + length) will be read
-  /// soon: reads ahead and asks for huge pages where the file system has them.
+  /// soon, so that it reads ahead.
   void willNeed(uint64_t offset, uint64_t length) const;
 
 private:

@@ -37,7 +37,7 @@ TEST(AtomicFile, WritesPiecesOfAllSizes) {
   auto file = AtomicFile::create(folder.file("out"));
   ASSERT_TRUE(file);
   std::string all;
-  for (size_t size : {1, 1 << 20, 7, 3 << 20, 0, (1 << 20) - 1, 12345}) {
+  for (size_t size : {1, 2 << 20, 7, 5 << 20, 0, (2 << 20) - 1, 12345}) {
     std::string piece(size, static_cast<char>('a' + size % 26));
     ASSERT_FALSE(file->write(piece));
     all += piece;
