@@ -84,7 +84,8 @@ std::optional<Interval> lq::exec::boundDimension(Value source,
   };
   auto boundCollapse = [&](auto view) -> std::optional<Interval> {
     Interval product{1, 1};
-    for (int64_t part : view.getReassociationIndices()[dimension]) {
+    SmallVector<ReassociationIndices> groups = view.getReassociationIndices();
+    for (int64_t part : groups[dimension]) {
       auto bound = boundDimension(view.getSrc(), part);
       if (!bound)
         return std::nullopt;
