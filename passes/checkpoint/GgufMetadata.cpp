@@ -8,7 +8,6 @@
 #include "passes/checkpoint/GgufMetadata.h"
 
 #include "dialects/common/WeightFile.h"
-#include "runtime/tokenizer/TokenizerModel.h"
 #include <cmath>
 #include <numbers>
 
@@ -181,71 +180,4 @@ checkpoint::writeModelMetadata(const json::Object &config, StringRef where,
   if (llvm::Error error = reader.takeError())
     return std::move(error);
   return model;
-}
-
-//===----------------------------------------------------------------------===//
-// Tokenizer
-//===----------------------------------------------------------------------===//
-
-/// llama.cpp's name for how a byte-level tokenizer splits text; empty if it
-/// has none that is known here.
-static std::string splitterName(const json::Object &pipeline) {
-  const json::Object *first = pipeline.getObject("pre_tokenizer");
-  if (!first)
-    return {};
-  std::string types, patterns;
-  auto add = [&](const json::Object &each) {
-    types += each.getString("type").value_or("").str() + " ";
-    if (const json::Object *pattern = each.getObject("pattern"))
-      patterns += pattern->getString("Regex").value_or("").str();
-  };
-  if (const json::Array *parts = first->getArray("pretokenizers")) {
-    for (const json::Value &part : *parts)
-      if (const json::Object *object = part.getAsObject())
-        add(*object);
-  } else {
-    add(*first);
-  }
-  if (types == "ByteLevel ")
-    return "gpt-2";
-  if (types == "Digits ByteLevel ")
-    return "smollm";
-  if (types != "Split ByteLevel ")
-    return {};
-  // Llama 3 takes digits in threes, Qwen 2 one at a time.
-  if (StringRef(patterns).contains("\\p{N}{1,3}"))
-    return "llama-bpe";
-  return StringRef(patterns).contains("\\p{N}|") ? "qwen2" : "";
-}
-
-llvm::Error checkpoint::writeTokenizerKeys(StringRef folder, int64_t vocabulary,
-                                           GgufWriter &writer) {
-  auto files = readTokenizerFiles(folder.str());
-  if (!files)
-    return fail(files.error().message());
-  auto model = tokenizerModelFromJson(*files);
-  if (!model)
-    return fail(model.error().message());
-  llvm::Expected<json::Value> pipeline = json::parse(model->pipeline);
-  if (!pipeline)
-    return pipeline.takeError();
-  const json::Object *object = pipeline->getAsObject();
-  std::string splitter = object ? splitterName(*object) : "";
-  if (model->kind != TokenizerKind::Bpe || splitter.empty())
-    return fail("the tokenizer in " + quoted(folder) +
-                " splits text in a way that has no name in llama.cpp");
-  if (static_cast<int64_t>(model->tokens.size()) > vocabulary)
-    return fail("the tokenizer in " + quoted(folder) + " has " +
-                Twine(model->tokens.size()) + " tokens, the model " +
-                Twine(vocabulary));
-  // Models round their vocabulary up.
-  for (int64_t id = static_cast<int64_t>(model->tokens.size()); id < vocabulary;
-       ++id) {
-    model->tokens.push_back("[PAD" + std::to_string(id) + "]");
-    model->types.push_back(TokenType::Unused);
-  }
-  writeTokenizerMetadata(*model, writer);
-  writer.setMetadata("tokenizer.ggml.pre", GgufValue(splitter));
-  writer.setMetadata("tokenizer.ggml.add_bos_token", GgufValue(false));
-  return llvm::Error::success();
 }
