@@ -74,6 +74,34 @@ def qwen2():
     )
 
 
+def qwen3():
+    return tf.Qwen3ForCausalLM, tf.Qwen3Config(
+        hidden_size=HIDDEN,
+        intermediate_size=INNER,
+        vocab_size=VOCABULARY,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=GROUPS,
+        head_dim=16,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+    )
+
+
+def mistral():
+    """As since version 0.2, without a window."""
+    return tf.MistralForCausalLM, tf.MistralConfig(
+        hidden_size=HIDDEN,
+        intermediate_size=INNER,
+        vocab_size=VOCABULARY,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        num_key_value_heads=GROUPS,
+        max_position_embeddings=CONTEXT,
+        sliding_window=None,
+    )
+
+
 def gpt2():
     return tf.GPT2LMHeadModel, tf.GPT2Config(
         n_embd=HIDDEN,
@@ -134,6 +162,8 @@ MODELS = {
     "llama-bias": lambda: llama(attention_bias=True, mlp_bias=True),
     "llama3-rope": llama3_rope,
     "qwen2": qwen2,
+    "qwen3": qwen3,
+    "mistral": mistral,
     "gpt2": gpt2,
     "gpt-neox": gpt_neox,
     "gptj": gptj,
