@@ -13,6 +13,8 @@ static_assert(std::endian::native == std::endian::little,
 
 static constexpr uint64_t maxKeyLength = 65535;
 static constexpr uint64_t maxDims = 8;
+/// Of a tensor: more have no number of bits that is a signed number.
+static constexpr uint64_t maxElements = uint64_t(1) << 56;
 static constexpr int maxArrayNesting = 4;
 
 namespace {
@@ -123,6 +125,7 @@ private:
   Error tensorInfo(GgufTensor &tensor, uint64_t &offset);
   Error placeTensor(GgufTensor &tensor, uint64_t dataStart, uint64_t offset);
   Error parseTensors(uint64_t count);
+  Error checkOverlaps() const;
 
   GgufReader &reader;
   std::span<const uint8_t> data;
@@ -274,11 +277,16 @@ Error GgufParser::tensorInfo(GgufTensor &tensor, uint64_t &offset) {
 
 Error GgufParser::placeTensor(GgufTensor &tensor, uint64_t dataStart,
                               uint64_t offset) {
-  uint64_t rows = 1;
-  for (size_t i = 1; i < tensor.dims.size(); ++i)
-    if (__builtin_mul_overflow(rows, tensor.dims[i], &rows))
+  uint64_t rows = 1, largest = 1;
+  for (size_t i = 0; i < tensor.dims.size(); ++i) {
+    // Sizes beside one of zero must be sizes too.
+    if (__builtin_mul_overflow(largest, std::max<uint64_t>(tensor.dims[i], 1),
+                               &largest) ||
+        largest > maxElements)
       return corrupt("the size of tensor ", quoteName(tensor.name),
                      " overflows");
+    rows *= i == 0 ? 1 : tensor.dims[i];
+  }
   auto size = ggufTensorBytes(tensor.type,
                               tensor.dims.empty() ? 1 : tensor.dims[0], rows);
   if (!size)
@@ -312,6 +320,21 @@ Error GgufParser::parseTensors(uint64_t count) {
     if (!reader.tensorIndex.emplace(tensor.name, i).second)
       return corrupt("tensor ", quoteName(tensor.name), " stands there twice");
   }
+  return checkOverlaps();
+}
+
+/// No two tensors share a byte.
+Error GgufParser::checkOverlaps() const {
+  std::vector<const GgufTensor *> order;
+  for (const GgufTensor &tensor : reader.tensorList)
+    if (!tensor.bytes.empty())
+      order.push_back(&tensor);
+  std::ranges::sort(order, {}, &GgufTensor::fileOffset);
+  for (size_t i = 1; i < order.size(); ++i)
+    if (order[i]->fileOffset <
+        order[i - 1]->fileOffset + order[i - 1]->bytes.size())
+      return corrupt("tensor ", quoteName(order[i]->name), " overlaps tensor ",
+                     quoteName(order[i - 1]->name));
   return Error::success();
 }
 

@@ -34,13 +34,17 @@ std::optional<unsigned> lq::safetensorsBits(std::string_view name) {
   return std::nullopt;
 }
 
-/// Bytes of a tensor; nothing if they are no whole number or do not fit.
+/// Bytes of a tensor; nothing if they are no whole number or do not fit. Neither
+/// may the sizes beside one of zero be so large: each is a signed number later.
 static std::optional<uint64_t> tensorBytes(std::span<const uint64_t> shape,
                                            unsigned bits) {
   uint64_t total = bits;
   for (uint64_t size : shape)
-    if (__builtin_mul_overflow(total, size, &total))
+    if (__builtin_mul_overflow(total, std::max<uint64_t>(size, 1), &total) ||
+        total > INT64_MAX)
       return std::nullopt;
+  if (std::ranges::find(shape, 0u) != shape.end())
+    return 0;
   if (total % 8)
     return std::nullopt;
   return total / 8;

@@ -85,6 +85,11 @@ TEST(Safetensors, RefusesTensorsThatContradictTheFile) {
   expectMentions(one("U8", "[4.0]", 0, 4, "abcd"), "'shape'");
   expectMentions(one("F4", "[3]", 0, 1, "a"), "'a'");
   expectMentions(one("U8", "[4294967296,4294967296,16]", 0, 4, "abcd"), "'a'");
+  // No bytes, but sizes that no signed number holds.
+  EXPECT_EQ(one("U8", "[0,9]", 0, 0, ""), "");
+  EXPECT_EQ(one("F4", "[0,3]", 0, 0, ""), "");
+  expectMentions(one("U8", "[0,9223372036854775808]", 0, 0, ""), "'a'");
+  expectMentions(one("F64", "[4294967296,0,4294967296]", 0, 0, ""), "'a'");
   expectMentions(one("U8", "[3]", 0, 3, "abcd"), "at the end of the file");
   expectMentions(one("U8", "[3]", 1, 4, "abcd"), "before tensor 'a'");
 }

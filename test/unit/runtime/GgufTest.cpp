@@ -216,6 +216,74 @@ TEST(Gguf, RefusesWhatIsNoGguf) {
                   "version 9");
 }
 
+/// A tensor's description, as it stands in a file.
+struct Described {
+  std::string name;
+  std::vector<uint64_t> dims;
+  uint32_t type;
+  uint64_t offset;
+};
+
+/// Why a file of these tensors and 64 bytes of data is refused; empty if it is
+/// not.
+std::string errorOf(const std::vector<Described> &tensors) {
+  std::string bytes = "GGUF";
+  auto append = [&](auto value) {
+    bytes.append(reinterpret_cast<const char *>(&value), sizeof(value));
+  };
+  append(uint32_t(3));
+  append(uint64_t(tensors.size()));
+  append(uint64_t(0));
+  for (const Described &tensor : tensors) {
+    append(uint64_t(tensor.name.size()));
+    bytes += tensor.name;
+    append(static_cast<uint32_t>(tensor.dims.size()));
+    for (uint64_t dim : tensor.dims)
+      append(dim);
+    append(tensor.type);
+    append(tensor.offset);
+  }
+  bytes.resize((bytes.size() + 31) / 32 * 32 + 64);
+  TemporaryFolder folder;
+  writeFile(folder.file("a.gguf"), bytes);
+  auto reader = GgufReader::open(folder.file("a.gguf"));
+  return reader ? "" : reader.error().message();
+}
+
+TEST(Gguf, RefusesTensorsThatContradictTheFile) {
+  EXPECT_EQ(errorOf({{"a", {4, 2}, 0, 0}, {"b", {4, 2}, 0, 32}}), "");
+  EXPECT_CONTAINS(errorOf({{"a", {4}, 0, 0}, {"b", {4, 2}, 0, 64}}),
+                  "tensor 'b' (32 bytes) reaches past the end");
+  EXPECT_CONTAINS(errorOf({{"a", {4}, 0, 0}, {"a", {4}, 0, 32}}),
+                  "tensor 'a' stands there twice");
+  EXPECT_CONTAINS(errorOf({{"a", {4}, 0, 0}, {"b", {4}, 0, 16}}),
+                  "tensor 'b' is not aligned");
+  EXPECT_CONTAINS(errorOf({{"a", {33}, 2, 0}}),
+                  "tensor 'a': rows of 33 elements do not divide");
+  EXPECT_CONTAINS(errorOf({{"a", {32}, 4, 0}}),
+                  "tensor 'a': tensor type 4 is unknown");
+  EXPECT_CONTAINS(errorOf({{"a", {1u << 31, 1u << 31}, 0, 0}}), "'a'");
+}
+
+TEST(Gguf, RefusesTensorsThatOverlap) {
+  EXPECT_CONTAINS(errorOf({{"a", {4}, 0, 32}, {"b", {12}, 0, 0}}),
+                  "tensor 'a' overlaps tensor 'b'");
+  EXPECT_CONTAINS(errorOf({{"a", {4}, 0, 0}, {"b", {4}, 0, 0}}), "overlaps");
+  // Where there are no bytes, none is shared.
+  EXPECT_EQ(errorOf({{"a", {8}, 0, 32}, {"b", {0}, 0, 32}}), "");
+}
+
+TEST(Gguf, RefusesSizesThatNoSignedNumberHolds) {
+  EXPECT_EQ(errorOf({{"a", {4, 0}, 0, 0}}), "");
+  EXPECT_CONTAINS(errorOf({{"a", {0, uint64_t(1) << 63}, 0, 0}}),
+                  "the size of tensor 'a' overflows");
+  EXPECT_CONTAINS(errorOf({{"a", {uint64_t(1) << 63, 0}, 0, 0}}),
+                  "the size of tensor 'a' overflows");
+  EXPECT_CONTAINS(
+      errorOf({{"a", {uint64_t(1) << 40, 0, uint64_t(1) << 40}, 0, 0}}),
+      "the size of tensor 'a' overflows");
+}
+
 TEST(Gguf, TokenizerHashCoversKeysTypesAndValues) {
   GgufWriter a, b;
   a.setMetadata("tokenizer.x", GgufValue("1"));
