@@ -1,6 +1,7 @@
 //===- Plan.cpp - Which idiom covers which node ---------------------------===//
 
 #include "passes/raise/Plan.h"
+#include "passes/raise/Quantized.h"
 #include "llvm/Support/Debug.h"
 #include <map>
 
@@ -96,6 +97,10 @@ LogicalResult Plan::checkSupported() const {
   for (onnx::NodeOp node : covered) {
     if (matches.contains(node) || GeneralLowering::supports(node))
       continue;
+    if (isMatMulNBits(node))
+      if (std::string reason = explainMatMulNBits(graph, node); !reason.empty())
+        return node.emitError()
+               << "cannot raise " << node.describe() << ": " << reason;
     std::string name = node.getDomain().empty()
                            ? node.getOpType().str()
                            : (node.getDomain() + "::" + node.getOpType()).str();

@@ -5,6 +5,7 @@
 #include "dialects/lq/Tile.h"
 #include "dialects/lq/formats/RowStorage.h"
 #include "passes/raise/Weights.h"
+#include "llvm/Support/CheckedArithmetic.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -65,49 +66,157 @@ std::optional<DequantizeAxis> axisOf(onnx::NodeOp node, RankedTensorType codes,
 
 } // namespace
 
-std::optional<QuantizedMatrix> findMatMulNBits(const Graph &graph,
-                                               onnx::NodeOp node) {
-  if (!node.is("com.microsoft", "MatMulNBits") || Graph::input(node, 4))
-    return std::nullopt;
+namespace {
+
+/// Reads the operands of a MatMulNBits; the first thing that is wrong is kept.
+class NBitsReader {
+public:
+  NBitsReader(const Graph &graph, onnx::NodeOp node)
+      : graph(graph), node(node) {}
+
+  bool read() {
+    return readAttributes() && readInput() && readOperands() &&
+           readZeroPoints();
+  }
+
   QuantizedMatrix matrix;
-  matrix.rows = node.getInt("N", 0);
-  matrix.columns = node.getInt("K", 0);
-  matrix.group = node.getInt("block_size", 0);
+  std::string problem;
+
+private:
+  bool fail(const Twine &reason) {
+    problem = reason.str();
+    return false;
+  }
+  bool readAttributes();
+  bool readInput();
+  bool readOperands();
+  bool readZeroPoints();
+  /// Whether an initializer has `rows` times `count` elements.
+  bool checkCount(Value value, RankedTensorType type, int64_t count);
+  /// The name that the model gives an operand.
+  static std::string nameOf(const Graph &graph, Value value) {
+    onnx::InitializerOp initializer =
+        Weights::initializerOf(graph.strip(value));
+    return quoted(initializer ? initializer.getSymName() : "");
+  }
+
+  const Graph &graph;
+  onnx::NodeOp node;
+  int64_t blocks = 0;
+};
+
+bool NBitsReader::readAttributes() {
+  constexpr int64_t largest = int64_t(1) << 31;
   int64_t bits = node.getInt("bits", 4);
-  if ((bits != 2 && bits != 4 && bits != 8) || matrix.rows < 1 ||
-      matrix.columns < 1 || matrix.group < 16)
-    return std::nullopt;
+  for (auto [name, size] :
+       {std::pair("K", &matrix.columns), std::pair("N", &matrix.rows),
+        std::pair("block_size", &matrix.group)}) {
+    *size = node.getInt(name, 0);
+    if (*size < 1 || *size > largest)
+      return fail("expected its attribute " + Twine(name) +
+                  " to be 1 to 2^31, got " + Twine(*size));
+  }
+  if (bits != 2 && bits != 4 && bits != 8)
+    return fail("expected its attribute bits to be 2, 4 or 8, got " +
+                Twine(bits));
+  if (matrix.group < 16 || !llvm::isPowerOf2_64(matrix.group))
+    return fail("expected its attribute block_size to be a power of two of at "
+                "least 16, got " +
+                Twine(matrix.group));
   matrix.bits = static_cast<unsigned>(bits);
-  matrix.codes = Graph::input(node, 1);
-  matrix.scales = Graph::input(node, 2);
-  matrix.zeroPoints = Graph::input(node, 3);
-  int64_t blocks = llvm::divideCeilSigned(matrix.columns, matrix.group);
-  RankedTensorType codes = initializerType(graph, matrix.codes);
-  RankedTensorType scales = initializerType(graph, matrix.scales);
-  if (!codes || !codes.getElementType().isInteger(8) || !scales ||
-      !isScaleType(scales.getElementType()) ||
-      codes.getNumElements() * 8 !=
-          matrix.rows * blocks * matrix.group * bits ||
-      scales.getNumElements() != matrix.rows * blocks)
-    return std::nullopt;
   matrix.absentZero = 1 << (bits - 1);
+  blocks = llvm::divideCeilSigned(matrix.columns, matrix.group);
   matrix.code = {blocks * matrix.group, 1};
   matrix.scale = matrix.zeroPoint = {blocks, 1};
-  if (matrix.zeroPoints) {
-    RankedTensorType zeros = initializerType(graph, matrix.zeroPoints);
-    int64_t zeroBytes = llvm::divideCeilSigned(blocks * bits, 8);
-    bool isPacked = zeros && zeros.getElementType().isInteger(8);
-    if (!zeros || (!isPacked && !isScaleType(zeros.getElementType())) ||
-        zeros.getNumElements() != matrix.rows * (isPacked ? zeroBytes : blocks))
-      return std::nullopt;
-    if (isPacked)
-      matrix.zeroPoint.row = zeroBytes * 8 / bits;
-  }
+  return true;
+}
+
+bool NBitsReader::readInput() {
+  if (Graph::input(node, 4))
+    return fail("columns ordered by activation (g_idx) are not supported; "
+                "quantize without desc_act or actorder");
+  Value input = Graph::input(node, 0);
+  std::optional<int64_t> width =
+      input ? graph.lastDimension(input) : std::nullopt;
+  if (width && *width != matrix.columns)
+    return fail("its input has rows of " + Twine(*width) +
+                " numbers, but K is " + Twine(matrix.columns));
+  return true;
+}
+
+bool NBitsReader::checkCount(Value value, RankedTensorType type,
+                             int64_t count) {
+  // Both factors are small, but their product may not be.
+  std::optional<int64_t> expected = llvm::checkedMul(matrix.rows, count);
+  if (expected == type.getNumElements())
+    return true;
+  std::string shape;
+  llvm::raw_string_ostream(shape) << type;
+  return fail("initializer " + nameOf(graph, value) + " is " + shape +
+              ", but N = " + Twine(matrix.rows) + ", K = " +
+              Twine(matrix.columns) + ", bits = " + Twine(matrix.bits) +
+              " and block_size = " + Twine(matrix.group) + " need " +
+              Twine(matrix.rows) + " x " + Twine(count) + " elements");
+}
+
+bool NBitsReader::readOperands() {
+  matrix.codes = Graph::input(node, 1);
+  matrix.scales = Graph::input(node, 2);
+  if (!matrix.codes || !matrix.scales)
+    return fail("expected it to have codes and scales");
+  RankedTensorType codes = initializerType(graph, matrix.codes);
+  RankedTensorType scales = initializerType(graph, matrix.scales);
+  if (!codes || !scales)
+    return fail("its codes and scales must be initializers");
+  if (!codes.getElementType().isInteger(8))
+    return fail("expected initializer " + nameOf(graph, matrix.codes) +
+                " to be bytes");
+  if (!isScaleType(scales.getElementType()))
+    return fail("expected initializer " + nameOf(graph, matrix.scales) +
+                " to be of f32, f16 or bf16");
+  return checkCount(matrix.codes, codes,
+                    blocks * matrix.group * matrix.bits / 8) &&
+         checkCount(matrix.scales, scales, blocks);
+}
+
+bool NBitsReader::readZeroPoints() {
+  matrix.zeroPoints = Graph::input(node, 3);
+  if (!matrix.zeroPoints)
+    return true;
+  RankedTensorType zeros = initializerType(graph, matrix.zeroPoints);
+  if (!zeros)
+    return fail("its zero points must be an initializer");
+  int64_t bytes = llvm::divideCeilSigned(blocks * matrix.bits, 8);
+  bool isPacked = zeros.getElementType().isInteger(8);
+  if (!isPacked && !isScaleType(zeros.getElementType()))
+    return fail("expected initializer " + nameOf(graph, matrix.zeroPoints) +
+                " to be bytes, or of f32, f16 or bf16");
+  if (isPacked)
+    matrix.zeroPoint.row = bytes * 8 / matrix.bits;
+  return checkCount(matrix.zeroPoints, zeros, isPacked ? bytes : blocks);
+}
+
+} // namespace
+
+std::optional<QuantizedMatrix> findMatMulNBits(const Graph &graph,
+                                               onnx::NodeOp node) {
+  if (!isMatMulNBits(node))
+    return std::nullopt;
+  NBitsReader reader(graph, node);
+  if (!reader.read())
+    return std::nullopt;
+  QuantizedMatrix &matrix = reader.matrix;
   if (matrix.group >= matrix.columns)
     matrix.group = FormatDescription::wholeRow;
   if (!hasTiles(matrix, *node.getContext()))
     return std::nullopt;
   return matrix;
+}
+
+std::string explainMatMulNBits(const Graph &graph, onnx::NodeOp node) {
+  NBitsReader reader(graph, node);
+  reader.read();
+  return reader.problem;
 }
 
 std::optional<QuantizedMatrix>

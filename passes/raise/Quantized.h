@@ -35,6 +35,13 @@ struct QuantizedMatrix {
 std::optional<QuantizedMatrix> findMatMulNBits(const Graph &graph,
                                                onnx::NodeOp node);
 
+inline bool isMatMulNBits(onnx::NodeOp node) {
+  return node.is("com.microsoft", "MatMulNBits");
+}
+
+/// What contradicts what in a MatMulNBits; empty if nothing does.
+std::string explainMatMulNBits(const Graph &graph, onnx::NodeOp node);
+
 /// The matrix that `constant`, or its transpose if `transposed`, is
 /// dequantized from by DequantizeLinear, through casts and transposes.
 std::optional<QuantizedMatrix>

@@ -248,16 +248,20 @@ LogicalResult Builder::emitResults(Emitter &emitter, func::FuncOp main) {
   SmallVector<Value> results;
   SmallVector<DictionaryAttr> attributes;
   for (auto [index, value] : llvm::enumerate(attempt.results(func))) {
-    Value result = emitter.get(value);
+    unsigned original = roles.isGenerative() ? roles.logits : index;
+    auto name = func.getResultAttrOfType<StringAttr>(original, "onnx.name");
     auto shape = attempt.shapes->shapeOf(value);
-    if (!result || !shape)
+    if (!shape)
+      return func.emitError() << "the shape of the output "
+                              << quoted(name ? name.getValue() : "")
+                              << " does not follow from the inputs' dimensions";
+    Value result = emitter.get(value);
+    if (!result)
       return failure();
     if (roles.isGenerative() && (*shape)[1] != Extent::symbol(kLogits)) {
       result = emitter.lastRows(result);
       (*shape)[1] = Extent::symbol(kLogits);
     }
-    unsigned original = roles.isGenerative() ? roles.logits : index;
-    auto name = func.getResultAttrOfType<StringAttr>(original, "onnx.name");
     Port port{roles.isGenerative() ? "logits"
               : name               ? name.getValue()
                                    : "",
