@@ -2,6 +2,7 @@
 
 #include "dialects/common/ModuleWeights.h"
 #include "dialects/lq/Storage.h"
+#include "passes/checkpoint/JsonFile.h"
 #include "passes/checkpoint/ModelWeights.h"
 #include "passes/checkpoint/Packing.h"
 #include "passes/checkpoint/Passes.h"
@@ -11,8 +12,6 @@
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include <cmath>
 
 namespace lq {
@@ -252,20 +251,14 @@ json::Object CheckpointExporter::quantizationConfig() const {
 
 LogicalResult CheckpointExporter::writeConfig() {
   std::string where = (model + "/config.json").str();
-  auto buffer = llvm::MemoryBuffer::getFile(where);
-  if (!buffer)
-    return fail("cannot read " + quoted(where) + ": " +
-                buffer.getError().message());
-  llvm::Expected<json::Value> config = json::parse((*buffer)->getBuffer());
+  auto config = readJsonObject(where);
   if (!config)
-    return fail(quoted(where) + ": " + llvm::toString(config.takeError()));
-  json::Object *object = config->getAsObject();
-  if (!object)
-    return fail(quoted(where) + ": expected an object");
+    return fail(llvm::toString(config.takeError()));
   if (common)
-    (*object)["quantization_config"] = quantizationConfig();
+    (*config)["quantization_config"] = quantizationConfig();
   std::string text;
-  llvm::raw_string_ostream(text) << llvm::formatv("{0:2}\n", *config);
+  llvm::raw_string_ostream(text)
+      << llvm::formatv("{0:2}\n", json::Value(std::move(*config)));
   if (lq::Error error =
           writeFileAtomically((folder + "/config.json").str(), text))
     return fail(error.message());

@@ -4,11 +4,11 @@
 #include "dialects/lq/Storage.h"
 #include "passes/checkpoint/GgufMetadata.h"
 #include "passes/checkpoint/GgufNames.h"
+#include "passes/checkpoint/JsonFile.h"
 #include "passes/checkpoint/ModelWeights.h"
 #include "passes/checkpoint/Passes.h"
 #include "passes/quantize/WeightSource.h"
 
-#include "llvm/Support/MemoryBuffer.h"
 
 namespace lq {
 #define GEN_PASS_DEF_EXPORTGGUF
@@ -59,23 +59,15 @@ private:
 
 LogicalResult GgufExporter::writeMetadata() {
   std::string where = (folder + "/config.json").str();
-  auto buffer = llvm::MemoryBuffer::getFile(where);
-  if (!buffer)
-    return fail("cannot read " + quoted(where) + ": " +
-                buffer.getError().message());
-  llvm::Expected<llvm::json::Value> config =
-      llvm::json::parse((*buffer)->getBuffer());
+  auto config = readJsonObject(where);
   if (!config)
-    return fail(quoted(where) + ": " + llvm::toString(config.takeError()));
-  const llvm::json::Object *object = config->getAsObject();
-  if (!object)
-    return fail(quoted(where) + ": expected an object");
-  auto read = writeModelMetadata(*object, where, writer);
+    return fail(llvm::toString(config.takeError()));
+  auto read = writeModelMetadata(*config, where, writer);
   if (!read)
     return fail(llvm::toString(read.takeError()));
   model = std::move(*read);
   if (llvm::Error error = writeTokenizerKeys(
-          folder, object->getInteger("vocab_size").value_or(0), writer))
+          folder, config->getInteger("vocab_size").value_or(0), writer))
     return fail(llvm::toString(std::move(error)));
   return success();
 }

@@ -3,8 +3,7 @@
 #include "passes/checkpoint/NameMap.h"
 
 #include "dialects/common/WeightFile.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
+#include "passes/checkpoint/JsonFile.h"
 
 using namespace llvm;
 using namespace lq;
@@ -15,12 +14,9 @@ Expected<NameMap> NameMap::read(StringRef path) {
     return createStringError(inconvertibleErrorCode(),
                              quoted(path) + ": " + reason);
   };
-  auto buffer = MemoryBuffer::getFile(path);
-  if (!buffer)
-    return fail(buffer.getError().message());
-  Expected<json::Value> value = json::parse((*buffer)->getBuffer());
+  Expected<json::Value> value = readJsonFile(path);
   if (!value)
-    return fail(toString(value.takeError()));
+    return value.takeError();
   NameMap result;
   const json::Array *pairs = value->getAsArray();
   if (!pairs)

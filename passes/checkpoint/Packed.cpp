@@ -135,8 +135,13 @@ protected:
   }
 
   /// The columns of a group: what the configuration says if that gives as many
-  /// groups, else equal groups.
-  llvm::Error chooseGroup(StringRef suffix, int64_t configured) {
+  /// groups; else equal groups, unless all matrices have the same.
+  llvm::Error chooseGroup(StringRef suffix) {
+    if (config.isUniform && config.bits != 0 && config.bits != bits)
+      return fail(codesSuffix(), "has codes of " + Twine(bits) +
+                                     " bits, but the configuration says " +
+                                     Twine(config.bits));
+    int64_t configured = config.group;
     group = configured;
     if (groups == 1 && (group == 0 || group >= columns)) {
       group = FormatDescription::wholeRow;
@@ -145,11 +150,16 @@ protected:
     if (group > 0 && llvm::divideCeilSigned(columns, group) == groups)
       return llvm::Error::success();
     group = columns / groups;
-    if (columns % groups == 0)
+    if (columns % groups == 0 && !config.isUniform)
       return llvm::Error::success();
     return fail(suffix, "has " + Twine(groups) + " groups for " +
                             Twine(columns) + " columns, which the group_size " +
-                            Twine(configured) + " does not give");
+                            Twine(configured == 0 ? -1 : configured) +
+                            " does not give");
+  }
+
+  StringRef codesSuffix() const {
+    return packedSuffixes(config.method).front();
   }
 
   /// Takes the order of columns from the group of each, the tensor `suffix` if
@@ -247,7 +257,7 @@ public:
     if (llvm::Error error =
             expectShape("qzeros", *zeros, groups, rows * bits / wordBits))
       return error;
-    if (llvm::Error error = chooseGroup("scales", config.group))
+    if (llvm::Error error = chooseGroup("scales"))
       return error;
     if (llvm::Error error = openOrder("g_idx"))
       return error;
@@ -329,7 +339,7 @@ public:
       return error;
     if (llvm::Error error = expectShape("qzeros", *zeros, groups, rows / 8))
       return error;
-    if (llvm::Error error = chooseGroup("scales", config.group))
+    if (llvm::Error error = chooseGroup("scales"))
       return error;
     lookForZeroPoints();
     return llvm::Error::success();
@@ -377,7 +387,7 @@ public:
       return error;
     if (llvm::Error error = openScales("weight_scale", /*byRow=*/true))
       return error;
-    if (llvm::Error error = chooseGroup("weight_scale", 0))
+    if (llvm::Error error = chooseGroup("weight_scale"))
       return error;
     if (llvm::Error error = openOrder("weight_g_idx"))
       return error;
@@ -435,14 +445,19 @@ private:
       return fail("weight_shape",
                   "says " + Twine(rows) + " x " + Twine(columns) +
                       " beside a weight_packed of " + shapeText(*codes));
+    bool isKnown = config.isUniform && config.bits != 0;
     for (unsigned each : {2, 4, 8}) {
+      if (isKnown && each != config.bits)
+        continue;
       bits = each;
       if (wordCount(columns) == static_cast<int64_t>(codes->shape[1]))
         return llvm::Error::success();
     }
-    return fail("weight_packed", "is " + shapeText(*codes) + ", which " +
-                                     Twine(columns) +
-                                     " columns of 2, 4 or 8 bits do not give");
+    return fail("weight_packed",
+                "is " + shapeText(*codes) + ", which " + Twine(columns) +
+                    " columns of " +
+                    (isKnown ? std::to_string(config.bits) : "2, 4 or 8") +
+                    " bits do not give");
   }
 
   const SafetensorsTensor *codes = nullptr, *zeros = nullptr;

@@ -3,9 +3,8 @@
 #include "passes/checkpoint/QuantizationConfig.h"
 
 #include "dialects/common/WeightFile.h"
+#include "passes/checkpoint/JsonFile.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -31,6 +30,8 @@ private:
   Error readAwq(const json::Object &fields);
   Error readCompressedTensors(const json::Object &fields);
   Error readGroup(const json::Object &fields);
+  Error readBits(const json::Object &fields, StringRef name);
+  Error readConfigGroups(const json::Object &groups);
 
   StringRef file;
   QuantizationConfig &config;
@@ -42,23 +43,23 @@ Expected<std::optional<json::Object>> readJson(StringRef folder,
   sys::path::append(path, name);
   if (!sys::fs::exists(path))
     return std::nullopt;
-  auto buffer = MemoryBuffer::getFile(path);
-  if (!buffer)
-    return createStringError(buffer.getError(),
-                             "cannot read " + quoted(path) + ": " +
-                                 buffer.getError().message());
-  Expected<json::Value> value = json::parse((*buffer)->getBuffer());
-  if (!value)
-    return createStringError(
-        inconvertibleErrorCode(),
-        quoted(path) + " is not JSON: " + toString(value.takeError()));
-  if (json::Object *object = value->getAsObject())
-    return std::move(*object);
-  return createStringError(inconvertibleErrorCode(),
-                           quoted(path) + ": expected an object");
+  Expected<json::Object> object = readJsonObject(path);
+  if (!object)
+    return object.takeError();
+  return std::move(*object);
 }
 
 } // namespace
+
+Error Reader::readBits(const json::Object &fields, StringRef name) {
+  const json::Value *value = fields.get(name);
+  if (!value)
+    return Error::success();
+  config.bits = value->getAsInteger().value_or(0);
+  if (config.bits < 2 || config.bits > 8)
+    return fail("expected " + name + " to be an integer from 2 to 8");
+  return Error::success();
+}
 
 /// "group_size": a positive number, or -1 for whole rows.
 Error Reader::readGroup(const json::Object &fields) {
@@ -78,6 +79,11 @@ Error Reader::readGptq(const json::Object &fields) {
     return fail("the checkpoint_format " + quoted(format) +
                 " is not supported; save the model as gptq or gptq_v2");
   config.zeroPointsLessOne = format == "gptq";
+  // Bits and groups of modules whose names match.
+  const json::Object *rules = fields.getObject("dynamic");
+  config.isUniform = !rules || rules->empty();
+  if (Error error = readBits(fields, "bits"))
+    return error;
   return readGroup(fields);
 }
 
@@ -87,6 +93,11 @@ Error Reader::readAwq(const json::Object &fields) {
   if (!version.equals_insensitive("gemm"))
     return fail("the AWQ version " + quoted(version) +
                 " is not supported; save the model as gemm");
+  if (Error error = readBits(fields, fields.get("bits") ? "bits" : "w_bit"))
+    return error;
+  if (config.bits != 0 && config.bits != 4)
+    return fail("AWQ of " + Twine(config.bits) +
+                " bits is not supported; quantize with 4");
   return readGroup(fields);
 }
 
@@ -96,7 +107,22 @@ Error Reader::readCompressedTensors(const json::Object &fields) {
     return fail("the compressed-tensors format " + quoted(format) +
                 " is not supported; expected pack-quantized");
   config.method = PackingMethod::CompressedTensors;
-  return Error::success();
+  const json::Object *groups = fields.getObject("config_groups");
+  config.isUniform = groups && groups->size() == 1;
+  return config.isUniform ? readConfigGroups(*groups) : Error::success();
+}
+
+/// The one way in which all weights are quantized: {"group_0": {"weights": {}}}.
+Error Reader::readConfigGroups(const json::Object &groups) {
+  const json::Object *group = groups.begin()->second.getAsObject();
+  const json::Object *weights = group ? group->getObject("weights") : nullptr;
+  if (!weights)
+    return fail("expected config_groups to say how weights are quantized");
+  if (Error error = readBits(*weights, "num_bits"))
+    return error;
+  // Whole rows have no group_size, or one of null.
+  return weights->getInteger("group_size") ? readGroup(*weights)
+                                           : Error::success();
 }
 
 Error Reader::readQuantization(const json::Object &fields) {

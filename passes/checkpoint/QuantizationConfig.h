@@ -15,8 +15,13 @@ enum class PackingMethod { None, Gptq, Awq, CompressedTensors, Exl2 };
 /// What a checkpoint's config.json (or quantize_config.json) says.
 struct QuantizationConfig {
   PackingMethod method = PackingMethod::None;
+  /// Bits of a code; 0: it does not say.
+  int64_t bits = 0;
   /// Columns of a group; 0: whole rows.
   int64_t group = 0;
+  /// Whether bits and group are those of every matrix; else they are what most
+  /// have, and the tensors say what each has.
+  bool isUniform = true;
   /// GPTQ: the file holds zero points less one ("gptq", not "gptq_v2").
   bool zeroPointsLessOne = false;
   /// "model_type" of the model: "llama", "gpt2"; empty if unknown.

@@ -153,6 +153,12 @@ llvm::Error SafetensorsCheckpoint::open() {
     return fail("the configuration in " + quoted(folder()) +
                 " tells of quantized weights, but no tensor is called *." +
                 first);
+  for (const auto &[name, module] : modules)
+    if (auto twin = dense.find(name + ".weight"); twin != dense.end())
+      return fail("tensor " + quoted(twin->first) + " is in " +
+                  quoted(twin->second.file) + " beside " +
+                  quoted(name + "." + first.str()) + " in " +
+                  quoted(module.file) + ", both for one weight");
   return llvm::Error::success();
 }
 

@@ -1,40 +1,16 @@
 //===- JsonFields.cpp - checked access to a JSON object -------------------===//
 
 #include "runtime/tokenizer/JsonFields.h"
+#include "runtime/JsonDepth.h"
 #include "runtime/tokenizer/Unicode.h"
-
-#include <algorithm>
 
 namespace lq::tok {
 
 /// Pipelines nest a few levels; this leaves room and keeps recursion small.
 static constexpr int maximumDepth = 64;
 
-/// The deepest nesting of brackets outside strings.
-static int nestingDepth(std::string_view text) {
-  int depth = 0;
-  int deepest = 0;
-  bool inString = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (inString) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        inString = false;
-    } else if (c == '"') {
-      inString = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
 Expected<Json> parseJson(std::string_view text, const std::string &where) {
-  if (nestingDepth(text) > maximumDepth)
+  if (jsonDepth(text) > maximumDepth)
     return makeError(ErrorCode::Corrupt, where, ": nested more than ",
                      maximumDepth, " levels deep");
   try {
