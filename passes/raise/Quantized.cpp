@@ -24,16 +24,19 @@ bool isScaleType(Type type) {
   return type.isF32() || type.isF16() || type.isBF16();
 }
 
-/// Whether there are tiles for the matrix, in any case of its zero points.
-bool hasTiles(const QuantizedMatrix &matrix, MLIRContext &context) {
-  for (bool zeroPoints : {false, true})
-    if (!checkTiles(getUniformFormat(context, matrix.bits, matrix.group,
-                                     Scalar::F32, zeroPoints)
-                        .getDescription(),
-                    matrix.columns)
-             .empty())
-      return false;
-  return true;
+/// Why there are no tiles for the matrix in some case of its zero points; empty
+/// if there are.
+std::string whyNoTiles(const QuantizedMatrix &matrix, MLIRContext &context) {
+  for (bool zeroPoints : {false, true}) {
+    std::string reason =
+        checkTiles(getUniformFormat(context, matrix.bits, matrix.group,
+                                    Scalar::F32, zeroPoints)
+                       .getDescription(),
+                   matrix.columns);
+    if (!reason.empty())
+      return reason;
+  }
+  return {};
 }
 
 /// DequantizeLinear's own operands: which axis has the groups, and how long.
@@ -76,7 +79,7 @@ public:
 
   bool read() {
     return readAttributes() && readInput() && readOperands() &&
-           readZeroPoints();
+           readZeroPoints() && checkKernels();
   }
 
   QuantizedMatrix matrix;
@@ -91,6 +94,7 @@ private:
   bool readInput();
   bool readOperands();
   bool readZeroPoints();
+  bool checkKernels();
   /// Whether an initializer has `rows` times `count` elements.
   bool checkCount(Value value, RankedTensorType type, int64_t count);
   /// The name that the model gives an operand.
@@ -196,6 +200,13 @@ bool NBitsReader::readZeroPoints() {
   return checkCount(matrix.zeroPoints, zeros, isPacked ? bytes : blocks);
 }
 
+bool NBitsReader::checkKernels() {
+  if (matrix.group >= matrix.columns)
+    matrix.group = FormatDescription::wholeRow;
+  std::string reason = whyNoTiles(matrix, *node.getContext());
+  return reason.empty() || fail("no kernel computes it: " + reason);
+}
+
 } // namespace
 
 std::optional<QuantizedMatrix> findMatMulNBits(const Graph &graph,
@@ -203,14 +214,7 @@ std::optional<QuantizedMatrix> findMatMulNBits(const Graph &graph,
   if (!isMatMulNBits(node))
     return std::nullopt;
   NBitsReader reader(graph, node);
-  if (!reader.read())
-    return std::nullopt;
-  QuantizedMatrix &matrix = reader.matrix;
-  if (matrix.group >= matrix.columns)
-    matrix.group = FormatDescription::wholeRow;
-  if (!hasTiles(matrix, *node.getContext()))
-    return std::nullopt;
-  return matrix;
+  return reader.read() ? std::optional(reader.matrix) : std::nullopt;
 }
 
 std::string explainMatMulNBits(const Graph &graph, onnx::NodeOp node) {
@@ -270,7 +274,7 @@ findDequantized(const Graph &graph, Value constant, bool transposed) {
   else
     matrix.scale = {scales.getDimSize(1), 1};
   matrix.zeroPoint = matrix.scale;
-  if (matrix.columns < 1 || !hasTiles(matrix, *node.getContext()))
+  if (matrix.columns < 1 || !whyNoTiles(matrix, *node.getContext()).empty())
     return std::nullopt;
   return matrix;
 }

@@ -39,7 +39,8 @@ inline bool isMatMulNBits(onnx::NodeOp node) {
   return node.is("com.microsoft", "MatMulNBits");
 }
 
-/// What contradicts what in a MatMulNBits; empty if nothing does.
+/// Why findMatMulNBits gives nothing for a MatMulNBits: what contradicts what, or
+/// what no kernel computes. Empty if it gives a matrix.
 std::string explainMatMulNBits(const Graph &graph, onnx::NodeOp node);
 
 /// The matrix that `constant`, or its transpose if `transposed`, is

@@ -48,6 +48,21 @@ module attributes {onnx.opset_imports = {ai.onnx = 21 : i64, com.microsoft = 1 :
 
 // -----
 
+// Nothing is wrong, but there is no kernel.
+module attributes {onnx.opset_imports = {ai.onnx = 21 : i64, com.microsoft = 1 : i64}} {
+  onnx.initializer @w : tensor<4x3x8xui8> from "a.bin" at 0
+  onnx.initializer @s : tensor<12xf32> from "a.bin" at 0
+  func.func @main(%x: tensor<?x40xf32> {onnx.name = "x", onnx.dims = ["rows", 40]}) -> tensor<?x4xf32> {
+    %w = onnx.get @w : tensor<4x3x8xui8>
+    %s = onnx.get @s : tensor<12xf32>
+    // expected-error @below {{cannot raise com.microsoft::MatMulNBits "q": no kernel computes it: columns must be a multiple of 32}}
+    %y = onnx.node "MatMulNBits"(%x, %w, %s) {K = 40 : si64, N = 4 : si64, bits = 4 : si64, block_size = 16 : si64} domain "com.microsoft" name "q" : (tensor<?x40xf32>, tensor<4x3x8xui8>, tensor<12xf32>) -> tensor<?x4xf32>
+    return %y : tensor<?x4xf32>
+  }
+}
+
+// -----
+
 // Codes of a width that there is none of.
 module attributes {onnx.opset_imports = {ai.onnx = 21 : i64, com.microsoft = 1 : i64}} {
   onnx.initializer @w : tensor<4x3x8xui8> from "a.bin" at 0
