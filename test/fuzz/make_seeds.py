@@ -1,4 +1,4 @@
-"""Writes the seeds of the fuzzing targets, small files that are right:
+"""Writes the seeds of the fuzzing targets, small files that are mostly right:
 
     python test/fuzz/make_seeds.py test/fuzz/corpus
 
@@ -178,7 +178,7 @@ def model(name, nodes, initializers, columns, rows, kind=TensorProto.FLOAT):
     write("onnx", name, helper.make_model(graph, ir_version=10, opset_imports=opsets).SerializeToString())
 
 
-def n_bits(name, bits, block, zeros=None, bias=False, rows=4, columns=40):
+def n_bits(name, bits, block, zeros=None, bias=False, rows=4, columns=64):
     blocks = -(-columns // block)
     tensors = [raw("w", TensorProto.UINT8, [rows, blocks, block * bits // 8]), floats("s", [rows * blocks])]
     inputs = ["x", "w", "s"]
