@@ -201,32 +201,12 @@ LogicalResult TensorImporter::importRaw() {
 }
 
 LogicalResult TensorImporter::importExternal() {
-  StringRef location;
-  uint64_t offset = 0;
-  std::optional<uint64_t> length;
-  for (const auto &entry : tensor.external_data()) {
-    uint64_t number = 0;
-    bool numeric = entry.key() == "offset" || entry.key() == "length";
-    if (numeric && StringRef(entry.value()).getAsInteger(10, number))
-      return error() << "expected a decimal number of 64 bits as the "
-                     << entry.key() << " of external data, got "
-                     << quoted(entry.value());
-    if (entry.key() == "location")
-      location = entry.value();
-    else if (entry.key() == "offset")
-      offset = number;
-    else if (entry.key() == "length")
-      length = number;
-  }
-  if (location.empty())
-    return error() << "external data without a location";
-  if (location.starts_with("/"))
-    return error() << "cannot read " << quoted(location)
-                   << ": external data must be in the model folder, under a "
-                      "relative path";
-  if (failed(checkSize(length.value_or(bytes), "its external data")))
+  auto data = externalDataOf(tensor);
+  if (!data)
+    return error() << toString(data.takeError());
+  if (failed(checkSize(data->length.value_or(bytes), "its external data")))
     return failure();
-  return refer(location, offset);
+  return refer(data->location, data->offset);
 }
 
 LogicalResult TensorImporter::importTyped() {

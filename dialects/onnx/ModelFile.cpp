@@ -1,6 +1,7 @@
 //===- ModelFile.cpp - Parse an .onnx file without its tensors ------------===//
 
 #include "dialects/onnx/ModelFile.h"
+#include "dialects/common/WeightFile.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
@@ -17,6 +18,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::UnknownField;
 using google::protobuf::UnknownFieldSet;
+using lq::quoted;
 
 static Error fail(const Twine &message) {
   return createStringError(inconvertibleErrorCode(), message);
@@ -211,6 +213,31 @@ Payload lq::onnx::payloadOf(const pb::TensorProto &tensor) {
   const char *address = tensor.raw_data().data();
   return {support::endian::read64le(address),
           support::endian::read64le(address + 8)};
+}
+
+Expected<ExternalData>
+lq::onnx::externalDataOf(const pb::TensorProto &tensor) {
+  ExternalData data;
+  for (const auto &entry : tensor.external_data()) {
+    uint64_t number = 0;
+    bool numeric = entry.key() == "offset" || entry.key() == "length";
+    if (numeric && StringRef(entry.value()).getAsInteger(10, number))
+      return fail("expected a decimal number of 64 bits as the " + entry.key() +
+                  " of external data, got " + quoted(entry.value()));
+    if (entry.key() == "location")
+      data.location = entry.value();
+    else if (entry.key() == "offset")
+      data.offset = number;
+    else if (entry.key() == "length")
+      data.length = number;
+  }
+  if (data.location.empty())
+    return fail("external data without a location");
+  if (data.location.starts_with("/"))
+    return fail("cannot read " + quoted(data.location) +
+                ": external data must be in the model folder, under a relative "
+                "path");
+  return data;
 }
 
 /// The elements of a known field, as bytes.

@@ -31,6 +31,17 @@ parseModel(llvm::ArrayRef<char> file);
 /// the tensor must have raw_data.
 Payload payloadOf(const pb::TensorProto &tensor);
 
+/// Where a tensor's external data lies: a path as the model gives it, and bytes.
+/// Without a length it is as long as the tensor needs.
+struct ExternalData {
+  llvm::StringRef location;
+  uint64_t offset = 0;
+  std::optional<uint64_t> length;
+};
+
+/// The external data of a tensor; an error if it is none that may be read.
+llvm::Expected<ExternalData> externalDataOf(const pb::TensorProto &tensor);
+
 /// The strings in field `number` of `message`, which may be newer than the
 /// library that the classes come from.
 std::vector<std::string> newerStrings(const google::protobuf::Message &message,

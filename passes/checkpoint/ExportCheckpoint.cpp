@@ -3,6 +3,7 @@
 #include "dialects/common/ModuleWeights.h"
 #include "dialects/lq/Storage.h"
 #include "passes/checkpoint/JsonFile.h"
+#include "passes/checkpoint/ModelFolder.h"
 #include "passes/checkpoint/ModelWeights.h"
 #include "passes/checkpoint/Packing.h"
 #include "passes/checkpoint/Passes.h"
@@ -55,7 +56,6 @@ private:
   LogicalResult checkSame(WeightOp weight, const FormatDescription &format);
   json::Object quantizationConfig() const;
   LogicalResult writeConfig();
-  LogicalResult copyFiles();
 
   ModuleOp module;
   PackingMethod method;
@@ -265,21 +265,6 @@ LogicalResult CheckpointExporter::writeConfig() {
   return success();
 }
 
-/// The files that make up the tokenizer and the way of generating.
-LogicalResult CheckpointExporter::copyFiles() {
-  for (StringRef name :
-       {"tokenizer.json", "tokenizer_config.json", "generation_config.json",
-        "special_tokens_map.json", "chat_template.jinja"}) {
-    std::string from = (model + "/" + name).str();
-    if (!llvm::sys::fs::exists(from))
-      continue;
-    if (std::error_code error =
-            llvm::sys::fs::copy_file(from, (folder + "/" + name).str()))
-      return fail("cannot copy " + quoted(from) + ": " + error.message());
-  }
-  return success();
-}
-
 LogicalResult CheckpointExporter::run() {
   auto opened = openWeightFiles(module);
   if (!opened)
@@ -291,8 +276,10 @@ LogicalResult CheckpointExporter::run() {
   if (std::error_code error = llvm::sys::fs::create_directories(folder))
     return fail("cannot make " + quoted(folder) + ": " + error.message());
   writer.setMetadata("format", "pt");
-  if (failed(writeConfig()) || failed(copyFiles()))
+  if (failed(writeConfig()))
     return failure();
+  if (llvm::Error error = copyTokenizer(model, folder))
+    return fail(llvm::toString(std::move(error)));
   if (lq::Error error = writer.finish((folder + "/model.safetensors").str()))
     return fail(error.message());
   return success();

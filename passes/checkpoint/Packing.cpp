@@ -250,17 +250,21 @@ static std::string checkMixedBits(const FormatDescription &format,
   return lines <= INT16_MAX ? "" : "it has too many columns for q_groups";
 }
 
+bool checkpoint::hasIntegerGroups(const FormatDescription &format) {
+  bool zeroPoints = format.offset.kind == GroupNumber::Kind::ZeroPoint;
+  return format.level == LevelKind::Integer &&
+         format.scale.kind == GroupNumber::Kind::Direct &&
+         (!format.offset.exists() || zeroPoints) &&
+         format.zero == (zeroPoints ? 0 : 1 << (format.bits - 1)) &&
+         (!zeroPoints || format.offset.bits == format.bits);
+}
+
 std::string checkpoint::checkPackable(PackingMethod method,
                                       const FormatDescription &format,
                                       int64_t rows, int64_t columns) {
   if (method == PackingMethod::Exl2)
     return checkMixedBits(format, columns);
-  bool zeroPoints = format.offset.kind == GroupNumber::Kind::ZeroPoint;
-  if (format.level != LevelKind::Integer ||
-      format.scale.kind != GroupNumber::Kind::Direct ||
-      (format.offset.exists() && !zeroPoints) ||
-      format.zero != (zeroPoints ? 0 : 1 << (format.bits - 1)) ||
-      (zeroPoints && format.offset.bits != format.bits))
+  if (!hasIntegerGroups(format))
     return "it is not integer codes with a scale and a zero point a group";
   auto isOneOf = [&](std::initializer_list<unsigned> bits) {
     return llvm::is_contained(bits, format.bits);

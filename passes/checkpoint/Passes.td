@@ -76,4 +76,32 @@ def ExportCheckpoint : Pass<"lq-export-checkpoint", "::mlir::ModuleOp"> {
   ];
 }
 
+def ExportOnnx : Pass<"lq-export-onnx", "::mlir::ModuleOp"> {
+  let summary = "write the model as ONNX with MatMulNBits, which ONNX Runtime runs";
+  let description = [{
+    Writes the ONNX model that the module was made from, node for node, with the
+    module's weights. A product (MatMul, Gemm) by a matrix of integer codes becomes
+    com.microsoft.MatMulNBits with the same codes, scales and zero points; what it
+    no longer reads is left out. Other weights stay as they are, or are replaced by
+    the module's numbers where these differ: those of a checkpoint, and tables of
+    embeddings with codes, which a remark lists.
+
+    The model is imported and raised again, and its operations are compared with
+    the module's: so each weight is put where it came from, whatever its name.
+    Assumes a module that was raised from this model and of which nothing but
+    weights was changed since, before packing. Leaves the module as it is; after
+    an error there is no folder.
+  }];
+  let options = [
+    Option<"to", "to", "std::string", /*default=*/"",
+           "The folder to write, which must be empty or not there (required)">,
+    Option<"model", "model", "std::string", /*default=*/"",
+           "Folder of the ONNX model, or its .onnx file (required)">,
+    Option<"dense", "dense", "bool", /*default=*/"false",
+           "Write matrices that MatMulNBits cannot hold as numbers">,
+    Option<"accuracyLevel", "accuracy-level", "int64_t", /*default=*/"0",
+           "MatMulNBits's accuracy_level: 4 lets ONNX Runtime round activations to int8, 0 is its default">,
+  ];
+}
+
 #endif // LQ_PASSES_CHECKPOINT_PASSES_TD

@@ -348,6 +348,14 @@ private:
   const Constants &constants;
 };
 
+/// The narrowest type of scales that holds them all.
+Scalar findScaleType(Scalar stored, ArrayRef<float> scales) {
+  bool fitsF16 = llvm::all_of(scales, [](float scale) {
+    return widenF16(narrowF16(scale)) == scale;
+  });
+  return fitsF16 ? Scalar::F16 : stored;
+}
+
 } // namespace
 
 WeightOp Weights::quantized(Location location, const QuantizedMatrix &matrix) {
@@ -381,12 +389,13 @@ WeightOp Weights::quantized(Location location, const QuantizedMatrix &matrix) {
       constants.zeroType = scalarOf(zeros.getElementType());
   }
   MLIRContext &context = *module.getContext();
-  auto format = [&](bool zeroPoints) {
-    return getUniformFormat(context, matrix.bits, matrix.group,
-                            constants.scaleType, zeroPoints);
+  auto format = [&](Scalar scaleType, bool zeroPoints) {
+    return getUniformFormat(context, matrix.bits, matrix.group, scaleType,
+                            zeroPoints);
   };
   Planes planes;
-  planes.resize(format(true).getDescription(), matrix.rows, matrix.columns);
+  planes.resize(format(constants.scaleType, true).getDescription(), matrix.rows,
+                matrix.columns);
   if (!QuantizedReader(matrix, constants).read(planes)) {
     emitError(location) << "a zero point of this node is no integer of "
                         << matrix.bits << " bits; export the model with "
@@ -396,11 +405,12 @@ WeightOp Weights::quantized(Location location, const QuantizedMatrix &matrix) {
   bool hasZeroPoints = llvm::any_of(planes.offset.integers, [&](uint8_t zero) {
     return zero != 1u << (matrix.bits - 1);
   });
-  FormatAttrInterface chosen = format(hasZeroPoints);
+  FormatAttrInterface chosen = format(
+      findScaleType(constants.scaleType, planes.scale.numbers), hasZeroPoints);
   std::vector<char> storage(matrix.rows * chosen.getRowBytes(matrix.columns));
   chosen.encode(planes, storage);
   return weight =
-             addBytes(location, nameOf(matrix.codes, "weight"),
+             addBytes(location, nameOfCodes(matrix.codes),
                       RankedTensorType::get({matrix.rows, matrix.columns},
                                             Float32Type::get(&context), chosen),
                       storage);

@@ -109,6 +109,14 @@ std::string Weights::nameOf(Value constant, StringRef role) const {
   return role.str();
 }
 
+std::string Weights::nameOfCodes(Value codes) const {
+  onnx::InitializerOp initializer = initializerOf(graph.strip(codes));
+  auto [name, bits] = initializer.getSymName().rsplit("_Q");
+  if (!bits.empty() && llvm::all_of(bits, llvm::isDigit) && !isMadeUp(name))
+    return name.str();
+  return nameOf(codes, "weight");
+}
+
 /// Symbols stand in the order of their creation, before the function.
 template <typename Op> Op Weights::insert(Op op) {
   symbols.insert(op, last ? std::next(Block::iterator(last))
@@ -156,8 +164,8 @@ WeightOp Weights::matrix(Location location, Value constant, bool transposed) {
   bool flipped = transposed != stored->transposed;
   if (WeightOp tied = findTied(type, address, flipped))
     return weight = tied;
-  return weight = create(location, nameOf(constant, "weight"), type, address,
-                         flipped);
+  return weight = create(stored->initializer.getLoc(),
+                         nameOf(constant, "weight"), type, address, flipped);
 }
 
 WeightOp Weights::addMatrix(Location location, Value constant,
@@ -185,7 +193,7 @@ WeightOp Weights::vector(Location location, Value constant, int64_t size) {
   if (stored && stored->initializer.getTensorType().getElementType().isF32() &&
       stored->initializer.getTensorType().getNumElements() == size)
     return weight =
-               create(location, nameOf(constant, "vector"),
+               create(stored->initializer.getLoc(), nameOf(constant, "vector"),
                       RankedTensorType::get(
                           size, Float32Type::get(module.getContext())),
                       {stored->initializer.getFile()->str(),
@@ -198,6 +206,8 @@ WeightOp Weights::vector(Location location, Value constant, int64_t size) {
     emitError(location) << "cannot evaluate a constant vector of this node";
     return {};
   }
+  if (onnx::InitializerOp initializer = initializerOf(graph.strip(constant)))
+    location = initializer.getLoc();
   return weight = add(location, nameOf(constant, "vector"), size, numbers);
 }
 
@@ -207,7 +217,7 @@ WeightOp Weights::tensor(Location location, Value constant) {
     return weight;
   onnx::InitializerOp initializer = initializerOf(graph.strip(constant));
   if (initializer && initializer.getFile())
-    return weight = create(location, nameOf(constant, "constant"),
+    return weight = create(initializer.getLoc(), nameOf(constant, "constant"),
                            signless(initializer.getTensorType()),
                            {initializer.getFile()->str(),
                             static_cast<int64_t>(*initializer.getOffset())},

@@ -18,6 +18,9 @@ struct QuantizedMatrix;
 /// computes is evaluated and added to an archive. A matrix that equals an
 /// embedding table or its transpose is that table (tied embeddings).
 ///
+/// A weight's location is that of the initializer that it is or is made of as it
+/// stands; of a constant that the graph computes, that of a node that reads it.
+///
 /// Functions that give a WeightOp give null after an error that was reported
 /// at `location`.
 class Weights {
@@ -64,6 +67,9 @@ private:
                      llvm::ArrayRef<int64_t> shape, bool transposed);
   /// A name for a constant: its own, or that of the node that uses it.
   std::string nameOf(mlir::Value constant, llvm::StringRef role) const;
+  /// A name for the weight that codes stand for, after which ONNX Runtime's
+  /// quantizer calls them: "w_Q4".
+  std::string nameOfCodes(mlir::Value codes) const;
   /// The numbers of a constant; empty if they cannot be told.
   std::vector<float> evaluateFloats(mlir::Value constant);
   std::optional<HostTensor> evaluate(mlir::Value constant);

@@ -129,6 +129,13 @@ void Compiler::buildPipeline(OpPassManager &passes,
     gguf.model = modelFolder(options.input);
     passes.addPass(createExportGguf(gguf));
   }
+  if (!options.onnxFolder.empty()) {
+    ExportOnnxOptions onnx;
+    onnx.to = options.onnxFolder;
+    onnx.model = options.input;
+    onnx.dense = options.exportDense;
+    passes.addPass(createExportOnnx(onnx));
+  }
   SinkOrdersOptions orders;
   orders.archive = archive("orders.weights");
   passes.addPass(createSinkOrders(orders));

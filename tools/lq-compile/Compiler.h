@@ -27,6 +27,10 @@ struct CompileOptions {
   std::string format;
   /// A GGUF file to write the quantized model to as well; empty: none.
   std::string ggufFile;
+  /// A folder to write it to as ONNX; empty: none. Weights that the operators
+  /// there cannot hold are an error, unless they are to be written as numbers.
+  std::string onnxFolder;
+  bool exportDense = false;
   /// Element type of caches: "f16", "f32", or "auto": f16 where weights are
   /// quantized to codes.
   std::string cacheType = "auto";

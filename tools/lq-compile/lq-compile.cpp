@@ -45,6 +45,16 @@ static cl::opt<std::string> ggufFile(
     "export-gguf",
     cl::desc("Write the quantized model to this GGUF file too, for llama.cpp"),
     cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> onnxFolder(
+    "export-onnx",
+    cl::desc("Write the quantized model to this folder too, as ONNX for ONNX "
+             "Runtime (MatMulNBits)"),
+    cl::value_desc("folder"), cl::cat(category));
+static cl::opt<bool> exportDense(
+    "export-dense",
+    cl::desc("Let --export-onnx write weights as numbers that MatMulNBits "
+             "cannot hold, instead of failing"),
+    cl::cat(category));
 static cl::list<std::string>
     targets("target",
             cl::desc("What to generate code for: 'host' (this machine's best "
@@ -167,6 +177,8 @@ int main(int argc, char **argv) {
   options.weights = weights;
   options.weightMap = weightMap;
   options.ggufFile = ggufFile;
+  options.onnxFolder = onnxFolder;
+  options.exportDense = exportDense;
   options.cacheType = cacheType;
   options.context = contextLength;
   options.maxSequence = maxSequence;

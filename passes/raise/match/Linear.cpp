@@ -9,6 +9,8 @@ namespace lq::raise {
 namespace {
 
 struct LinearMatch {
+  /// The node that multiplies, from which the linear's location is.
+  onnx::NodeOp product;
   Value x, weight, bias, root;
   /// The constant is [K, N], as the second operand of a MatMul.
   bool transposed = false;
@@ -34,8 +36,8 @@ std::optional<LinearMatch> findMatMul(const Graph &graph, Value root) {
   auto shape = matrixShape(graph, node.getInputs()[1]);
   if (!shape || graph.lastDimension(node.getInputs()[0]) != (*shape)[0])
     return std::nullopt;
-  return LinearMatch{node.getInputs()[0], node.getInputs()[1], {}, root,
-                     /*transposed=*/true, (*shape)[1]};
+  return LinearMatch{node, node.getInputs()[0],   node.getInputs()[1], {},
+                     root, /*transposed=*/true, (*shape)[1]};
 }
 
 std::optional<LinearMatch> findGemm(const Graph &graph, Value root) {
@@ -47,8 +49,8 @@ std::optional<LinearMatch> findGemm(const Graph &graph, Value root) {
   if (!shape)
     return std::nullopt;
   bool transposed = node.getInt("transB", 0) == 0;
-  LinearMatch match{node.getInputs()[0], node.getInputs()[1],         {}, root,
-                    transposed,          (*shape)[transposed ? 1 : 0]};
+  LinearMatch match{node, node.getInputs()[0], node.getInputs()[1], {},
+                    root, transposed,          (*shape)[transposed ? 1 : 0]};
   Value bias = Graph::input(node, 2);
   if (!bias)
     return match;
@@ -92,7 +94,7 @@ std::optional<LinearMatch> findNBits(const Graph &graph, Value root) {
   if (!matrix || !graph.isData(node.getInputs()[0]) ||
       graph.lastDimension(node.getInputs()[0]) != matrix->columns)
     return std::nullopt;
-  LinearMatch match{node.getInputs()[0], {}, Graph::input(node, 5), root};
+  LinearMatch match{node, node.getInputs()[0], {}, Graph::input(node, 5), root};
   match.outputs = matrix->rows;
   match.quantized = std::move(matrix);
   return match;
@@ -146,9 +148,10 @@ LogicalResult emitLinear(Emitter &emitter, const LinearMatch &match) {
   }
   SmallVector<int64_t> shape(cast<RankedTensorType>(x.getType()).getShape());
   shape.back() = match.outputs;
+  onnx::NodeOp product = match.product;
   emitter.bind(match.root,
                LinearOp::create(
-                   emitter.builder, emitter.location,
+                   emitter.builder, product.getLoc(),
                    RankedTensorType::get(shape, emitter.builder.getF32Type()),
                    x, weight, bias));
   return success();
