@@ -512,7 +512,7 @@ void OnnxExporter::report() {
   auto location =
       NameLoc::get(StringAttr::get(module.getContext(), "lq-export-onnx"));
   emitRemark(location) << "wrote " << quoted(options.to) << " with "
-                       << replacements.size() << " of MatMulNBits";
+                       << replacements.size() << " products as MatMulNBits";
   if (dequantized.empty())
     return;
   auto remark = emitRemark(location)

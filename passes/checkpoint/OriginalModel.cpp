@@ -47,8 +47,8 @@ llvm::Error OriginalModel::raise(ModuleOp module, StringRef folder) {
     return success();
   });
   auto fail = [&] {
-    return llvm::createStringError("cannot raise " + quoted(path) + ": " +
-                                   problem);
+    return llvm::createStringError("cannot raise " + quoted(path) +
+                                   " as the module was: " + problem);
   };
   auto archive = WeightArchive::create((folder + "/import.weights").str());
   if (!archive)
