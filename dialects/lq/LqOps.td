@@ -167,7 +167,7 @@ def Lq_QuantizeRowsOp : Lq_Op<"quantize_rows", [Pure]> {
   let arguments = (ins AnyRankedTensor:$x, Optional<AnyRankedTensor>:$order);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
-    $x (`by` $order^ `:` type($order) `,`)? attr-dict `:` type($x) `->` type($result)
+    $x (`by` $order^)? attr-dict `:` type($x) (`,` type($order)^)? `->` type($result)
   }];
   let hasVerifier = 1;
 }

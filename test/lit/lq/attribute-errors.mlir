@@ -72,3 +72,48 @@ func.func private @cached() -> tensor<1x?x?x64xf32, #lq.cached>
 
 // expected-error@+1 {{expected a cached tensor to have floating-point elements, got 'i64'}}
 func.func private @cached_integers() -> tensor<1x?x3x64xi64, #lq.cached>
+
+// -----
+
+// expected-error@+1 {{expected codes of 2, 3, 4, 5, 6 or 8 bits, got 7}}
+func.func private @mixed_bits() -> tensor<32x64xf32, #lq.exl2<7 x 64 group 32>>
+
+// -----
+
+// expected-error@+1 {{expected the bits of runs to fall, got 6 after 4}}
+func.func private @mixed_rising() -> tensor<32x64xf32, #lq.exl2<4 x 32 group 32, 6 x 32 group 32>>
+
+// -----
+
+// expected-error@+1 {{expected groups of 4-bit codes to be a multiple of 32 columns, got 48}}
+func.func private @mixed_group() -> tensor<32x96xf32, #lq.exl2<4 x 96 group 48>>
+
+// -----
+
+// expected-error@+1 {{expected a run of 4-bit codes to be a multiple of 32 columns, got 40}}
+func.func private @mixed_run() -> tensor<32x40xf32, #lq.exl2<4 x 40 group 32>>
+
+// -----
+
+// expected-error@+1 {{expected a run to have columns, got 0}}
+func.func private @mixed_rest() -> tensor<32x64xf32, #lq.exl2<6 x 32 group 32, 4 group 32>>
+
+// -----
+
+// expected-error@+1 {{expected a run to have columns, got -32}}
+func.func private @mixed_negative() -> tensor<32x64xf32, #lq.exl2<6 x -32 group 32>>
+
+// -----
+
+// expected-error@+1 {{cannot encode 128 columns as exl2_6x32_g32_4x32_g32: its runs make up 64 columns}}
+func.func private @mixed_columns() -> tensor<32x128xf32, #lq.exl2<6 x 32 group 32, 4 x 32 group 32>>
+
+// -----
+
+// expected-error@+1 {{cannot encode 40 columns as exl2_4_g32: it takes a multiple of 32 columns}}
+func.func private @uniform_columns() -> tensor<32x40xf32, #lq.exl2<4 group 32>>
+
+// -----
+
+// expected-error@+1 {{no tiles hold exl2_2x48_g16_2x16_g16: columns must be a multiple of 32}}
+func.func private @mixed_tiles() -> tensor<32x64xf32, #lq.tiled<#lq.exl2<2 x 48 group 16, 2 x 16 group 16>>>

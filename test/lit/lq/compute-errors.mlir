@@ -207,3 +207,27 @@ func.func @attention_keys(%q: tensor<1x2x3x64xf32>, %k: tensor<1x2x3x64xf32, #lq
   %0 = lq.attention %q, %k, %k {scale = 1.0 : f32} : (tensor<1x2x3x64xf32>, tensor<1x2x3x64xf32, #lq.int8_rows<group = 32>>, tensor<1x2x3x64xf32, #lq.int8_rows<group = 32>>) -> tensor<1x2x3x64xf32>
   return
 }
+
+// -----
+
+func.func @permute_columns(%x: tensor<1x?x64xf32>, %order: tensor<32xi32>) {
+  // expected-error@+1 {{expected dimension 0 of order to be dimension 2 of x, 64, got 32}}
+  %0 = lq.permute %x by %order : (tensor<1x?x64xf32>, tensor<32xi32>) -> tensor<1x?x64xf32>
+  return
+}
+
+// -----
+
+func.func @permute_numbers(%x: tensor<1x?x64xf32>, %order: tensor<64xi64>) {
+  // expected-error@+1 {{expected order to have i32 elements, got 'tensor<64xi64>'}}
+  %0 = lq.permute %x by %order : (tensor<1x?x64xf32>, tensor<64xi64>) -> tensor<1x?x64xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_in_order(%x: tensor<1x64xf32>, %order: tensor<1x64xi32>) {
+  // expected-error@+1 {{expected order to have 1 dimension, got 'tensor<1x64xi32>'}}
+  %0 = lq.quantize_rows %x by %order : tensor<1x64xf32>, tensor<1x64xi32> -> tensor<1x64xf32, #lq.int8_rows<group = 32>>
+  return
+}

@@ -30,5 +30,9 @@ func.func private @iq4_xs() -> tensor<16x256xf32, #lq.gguf<iq4_xs>>
 func.func private @mxfp4() -> tensor<16x256xf32, #lq.gguf<mxfp4>>
 // CHECK: tensor<16x256xf32, #lq.tiled<#lq.gguf<iq4_xs>>>
 func.func private @tiled() -> tensor<16x256xf32, #lq.tiled<#lq.gguf<iq4_xs>>>
+// CHECK: tensor<16x256xf32, #lq.exl2<6 x 96 group 64, 4 x 160 group 128>>
+func.func private @mixed_bits() -> tensor<16x256xf32, #lq.exl2<6 x 96 group 64, 4 x 160 group 128>>
+// CHECK: tensor<16x256xf32, #lq.tiled<#lq.exl2<3 group 32>>>
+func.func private @uniform_bits() -> tensor<16x256xf32, #lq.tiled<#lq.exl2<3 group 32>>>
 // CHECK: tensor<16x33xf16, #lq.float<bf16>>
 func.func private @bf16() -> tensor<16x33xf16, #lq.float<bf16>>

@@ -78,6 +78,15 @@ func.func @attention(%q: tensor<1x?x6x64xf32>, %k: tensor<1x?x3x64xf32>, %v: ten
   return
 }
 
+// CHECK-LABEL: @orders
+func.func @orders(%x: tensor<1x?x64xf32>, %order: tensor<64xi32>) {
+  // CHECK: lq.permute %{{.*}} by %{{.*}} : (tensor<1x?x64xf32>, tensor<64xi32>) -> tensor<1x?x64xf32>
+  %0 = lq.permute %x by %order : (tensor<1x?x64xf32>, tensor<64xi32>) -> tensor<1x?x64xf32>
+  // CHECK: lq.quantize_rows %{{.*}} by %{{.*}} : tensor<1x?x64xf32>, tensor<64xi32> -> tensor<1x?x64xf32, #lq.int8_rows<group = 32>>
+  %1 = lq.quantize_rows %x by %order : tensor<1x?x64xf32>, tensor<64xi32> -> tensor<1x?x64xf32, #lq.int8_rows<group = 32>>
+  return
+}
+
 // Reading a weight has no effect: an unused read can go.
 // CHECK-LABEL: @scalars
 func.func @scalars() -> tensor<i64> {
