@@ -5,6 +5,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
 #include <cmath>
@@ -24,34 +25,56 @@ llvm::SmallVector<unsigned> lq::getSlices(unsigned bits) {
   return slices;
 }
 
+/// The levels as bytes in multiples of `unit`, of which the lowest is 0.
+static ByteLevels roundLevels(llvm::ArrayRef<float> levels, double unit) {
+  ByteLevels bytes;
+  bytes.unit = static_cast<float>(unit);
+  bytes.zero = -static_cast<int>(std::lrint(*llvm::min_element(levels) / unit));
+  int largest = 0;
+  for (float level : levels) {
+    int byte = bytes.zero + static_cast<int>(std::lrint(level / unit));
+    bytes.table.push_back(static_cast<uint8_t>(byte));
+    largest = std::max(largest, byte);
+  }
+  bytes.bits = llvm::bit_width(static_cast<unsigned>(largest));
+  return bytes;
+}
+
+/// The sum of squared differences between bytes and levels.
+static double measureError(const ByteLevels &bytes,
+                           llvm::ArrayRef<float> levels) {
+  double sum = 0;
+  for (auto [byte, level] : llvm::zip_equal(bytes.table, levels)) {
+    double difference = double(byte - bytes.zero) * bytes.unit - level;
+    sum += difference * difference;
+  }
+  return sum;
+}
+
 ByteLevels lq::getByteLevels(const FormatDescription &format) {
   if (format.level == LevelKind::Integer)
-    return {{}, {}, format.zero, 1};
-  // The largest unit of which all levels are integers of 8 bits with a sign;
-  // published tables often have whole or half levels.
-  for (float unit : {1.0f, 0.5f, 0.25f}) {
-    ByteLevels bytes{{}, {}, 128, unit};
-    for (float level : format.levels) {
-      float integer = level / unit;
-      if (integer != std::rint(integer) || std::fabs(integer) > 127)
-        break;
-      bytes.table.push_back(static_cast<uint8_t>(128 + integer));
-    }
-    if (bytes.table.size() == format.levels.size())
-      return bytes;
+    return {{}, format.zero, 1, format.bits};
+  auto [lowest, highest] =
+      std::minmax_element(format.levels.begin(), format.levels.end());
+  double span = *highest - *lowest;
+  // The largest unit of which all levels are whole; published tables often have
+  // integers or halves.
+  for (double unit : {1.0, 0.5, 0.25}) {
+    bool areWhole = llvm::all_of(format.levels, [&](float level) {
+      return level / unit == std::rint(level / unit);
+    });
+    if (areWhole && span <= 255 * unit)
+      return roundLevels(format.levels, unit);
   }
-  float largest = 0;
-  for (float level : format.levels)
-    largest = std::max(largest, std::fabs(level));
-  // High bytes of 1 to 255: products with a sign hold -127 to 127.
-  constexpr int zero = 128 << 8, range = 127 << 8;
-  ByteLevels bytes{{}, {}, zero, largest / range};
-  for (float level : format.levels) {
-    int integer = static_cast<int>(std::lrint(level / bytes.unit)) + zero;
-    bytes.table.push_back(static_cast<uint8_t>(integer >> 8));
-    bytes.low.push_back(static_cast<uint8_t>(integer & 255));
+  // The unit, of those that use most of a byte, that fits the levels best.
+  // Rounding both ends may widen the span by 1.
+  ByteLevels best = roundLevels(format.levels, span / 254);
+  for (double steps = 254; steps >= 192; steps -= 0.25) {
+    ByteLevels bytes = roundLevels(format.levels, span / steps);
+    if (measureError(bytes, format.levels) < measureError(best, format.levels))
+      best = bytes;
   }
-  return bytes;
+  return best;
 }
 
 static std::string checkRun(const FormatRun &run) {

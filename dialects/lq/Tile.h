@@ -97,18 +97,19 @@ std::string checkTiles(const FormatDescription &format, int64_t columns);
 /// Widths of the slices of a code, low bits first.
 llvm::SmallVector<unsigned> getSlices(unsigned bits);
 
-/// How kernels turn codes of a run into levels: as bytes, which integer products take,
-///     level = (byte - zero) * unit,  or, of levels that need 16 bits,
-///     level = (256 high byte + low byte - zero) * unit.
+/// How kernels turn codes of a run into levels: as bytes, which integer
+/// products take,
+///     level = (byte - zero) * unit.
 struct ByteLevels {
-  /// The byte of each code, and the low byte; empty if the code is the byte, and
-  /// if there is none.
-  llvm::SmallVector<uint8_t> table, low;
+  /// The byte of each code; empty if the code is the byte.
+  llvm::SmallVector<uint8_t> table;
   int zero = 0;
   float unit = 1;
+  /// Bytes are below 2^bits.
+  unsigned bits = 8;
 };
-/// Exact if the levels are integers of 8 bits, halves or quarters; else within
-/// 2^-16 of the largest level.
+/// Exact if the levels are integers that span 255 at most, or halves or quarters
+/// that do; else within half a unit, and the unit is 1/192 of their span at most.
 ByteLevels getByteLevels(const FormatDescription &format);
 
 /// Writes rows [firstRow, firstRow + planes.rows) of a matrix into its tiles;

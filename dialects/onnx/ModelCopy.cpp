@@ -302,8 +302,8 @@ llvm::Error ModelCopy::write(StringRef folder) {
   if (model.ByteSizeLong() > std::numeric_limits<int32_t>::max())
     return fail("the graph without its initializers has more than 2 GiB, at "
                 "which a protobuf ends");
-  if (lq::Error error = writeFileAtomically(
-          (folder + "/" + kModelName).str(), model.SerializeAsString()))
+  if (lq::Error error = writeFileAtomically((folder + "/" + kModelName).str(),
+                                            model.SerializeAsString()))
     return convert(std::move(error));
   return llvm::Error::success();
 }

@@ -215,8 +215,7 @@ Payload lq::onnx::payloadOf(const pb::TensorProto &tensor) {
           support::endian::read64le(address + 8)};
 }
 
-Expected<ExternalData>
-lq::onnx::externalDataOf(const pb::TensorProto &tensor) {
+Expected<ExternalData> lq::onnx::externalDataOf(const pb::TensorProto &tensor) {
   ExternalData data;
   for (const auto &entry : tensor.external_data()) {
     uint64_t number = 0;

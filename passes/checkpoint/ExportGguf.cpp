@@ -9,7 +9,6 @@
 #include "passes/checkpoint/Passes.h"
 #include "passes/quantize/WeightSource.h"
 
-
 namespace lq {
 #define GEN_PASS_DEF_EXPORTGGUF
 #include "passes/checkpoint/Passes.h.inc"

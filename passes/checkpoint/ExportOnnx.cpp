@@ -191,8 +191,8 @@ LogicalResult OnnxExporter::planProduct(const WeightPair &pair) {
   FormatAttrInterface format = lq::getFormat(weight.getTensorType());
   auto [rows, columns] = matrixShape(weight);
   Replacement replacement{weight, {}};
-  std::string reason = shapeAsNBits(format.getDescription(), rows, columns,
-                                    replacement.shape);
+  std::string reason =
+      shapeAsNBits(format.getDescription(), rows, columns, replacement.shape);
   if (reason.empty()) {
     replacements[pair.product] = replacement;
     readers[pair.original].replaced.insert(weight);
@@ -217,8 +217,7 @@ LogicalResult OnnxExporter::plan() {
     WeightOp weight = pair.weight;
     if (isTiled(weight.getTensorType()))
       return fail(weight) << "is packed; export before packing";
-    auto [known, isNew] =
-        unchanged.try_emplace({weight, pair.original}, false);
+    auto [known, isNew] = unchanged.try_emplace({weight, pair.original}, false);
     if (isNew) {
       FailureOr<bool> same = isUnchanged(weight, pair.original);
       if (failed(same))
@@ -314,18 +313,17 @@ FailureOr<CodeNames> OnnxExporter::addCodes(const Replacement &replacement,
   };
   std::string base = weight.getSymName().str();
   added.codes = model->uniqueName(base + "_Q" + std::to_string(shape.bits));
-  model->addTensor(
-      added.codes, pb::TensorProto::UINT8,
-      {shape.rows, shape.blocks, shape.codeBytes()},
-      [=, this]() -> llvm::Expected<std::vector<char>> {
-        auto source = WeightSource::open(weight, *files);
-        if (failed(source))
-          return error("cannot be read");
-        planes->resize(description, shape.rows, shape.columns);
-        source->readPlanes(format, 0, *planes);
-        source->release();
-        return nbitsCodes(shape, *planes);
-      });
+  model->addTensor(added.codes, pb::TensorProto::UINT8,
+                   {shape.rows, shape.blocks, shape.codeBytes()},
+                   [=, this]() -> llvm::Expected<std::vector<char>> {
+                     auto source = WeightSource::open(weight, *files);
+                     if (failed(source))
+                       return error("cannot be read");
+                     planes->resize(description, shape.rows, shape.columns);
+                     source->readPlanes(format, 0, *planes);
+                     source->release();
+                     return nbitsCodes(shape, *planes);
+                   });
   bool zeroPoints = description.offset.exists();
   int dataType = scaleType == Scalar::F32   ? pb::TensorProto::FLOAT
                  : scaleType == Scalar::F16 ? pb::TensorProto::FLOAT16
@@ -390,7 +388,8 @@ LogicalResult OnnxExporter::replaceProducts() {
       continue;
     }
     const Replacement &replacement = found->second;
-    std::optional<Scalar> scale = scalarOf(types.of(old.input(typedInput(old))));
+    std::optional<Scalar> scale =
+        scalarOf(types.of(old.input(typedInput(old))));
     if (!scale)
       return fail(replacement.weight)
              << "cannot be exported: the graph does not tell the type of the "
@@ -446,30 +445,31 @@ LogicalResult OnnxExporter::writeDense(WeightOp weight, WeightOp original,
   if (hasCodes(weight))
     dequantized.insert(weight);
   bool transposed = original.getTransposed();
-  model->setData(
-      tensor, [=, this, rows = rows, columns = columns,
-               type = *type]() -> llvm::Expected<std::vector<char>> {
-        WeightOp read = weight;
-        auto numbers = readNumbers(read, *files);
-        if (failed(numbers))
-          return llvm::createStringError("weight @" + read.getSymName() +
-                                         " cannot be read");
-        int64_t width = byteWidth(type);
-        std::vector<char> bytes(numbers->size() * width);
-        bool exact = true;
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t c = 0; c < columns; ++c) {
-            float number = (*numbers)[r * columns + c];
-            int64_t at = transposed ? c * rows + r : r * columns + c;
-            storeScalar(type, number, bytes.data() + at * width);
-            exact &= roundToScalar(type, number) == number || number != number;
-          }
-        if (!exact)
-          emitRemark(read.getLoc())
-              << "weight @" << read.getSymName() << " is rounded to "
-              << scalarName(type) << ", as the ONNX model has it";
-        return bytes;
-      });
+  model->setData(tensor,
+                 [=, this, rows = rows, columns = columns,
+                  type = *type]() -> llvm::Expected<std::vector<char>> {
+                   WeightOp read = weight;
+                   auto numbers = readNumbers(read, *files);
+                   if (failed(numbers))
+                     return llvm::createStringError(
+                         "weight @" + read.getSymName() + " cannot be read");
+                   int64_t width = byteWidth(type);
+                   std::vector<char> bytes(numbers->size() * width);
+                   bool exact = true;
+                   for (int64_t r = 0; r < rows; ++r)
+                     for (int64_t c = 0; c < columns; ++c) {
+                       float number = (*numbers)[r * columns + c];
+                       int64_t at = transposed ? c * rows + r : r * columns + c;
+                       storeScalar(type, number, bytes.data() + at * width);
+                       exact &= roundToScalar(type, number) == number ||
+                                number != number;
+                     }
+                   if (!exact)
+                     emitRemark(read.getLoc())
+                         << "weight @" << read.getSymName() << " is rounded to "
+                         << scalarName(type) << ", as the ONNX model has it";
+                   return bytes;
+                 });
   return success();
 }
 

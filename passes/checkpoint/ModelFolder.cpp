@@ -27,10 +27,9 @@ Expected<std::unique_ptr<StagedFolder>> StagedFolder::create(StringRef path) {
   if (sys::fs::exists(target) &&
       (!isFolder || sys::fs::directory_iterator(target, error) !=
                         sys::fs::directory_iterator()))
-    return createStringError(quoted(path) +
-                             (isFolder ? " has files already"
-                                       : " is no folder") +
-                             "; choose another place or remove it");
+    return createStringError(
+        quoted(path) + (isFolder ? " has files already" : " is no folder") +
+        "; choose another place or remove it");
   StringRef parent = sys::path::parent_path(target);
   if (std::error_code error = sys::fs::create_directories(parent))
     return fail("cannot make " + quoted(parent), error);
@@ -41,8 +40,8 @@ Expected<std::unique_ptr<StagedFolder>> StagedFolder::create(StringRef path) {
   if (!::mkdtemp(const_cast<char *>(staged.c_str())))
     return fail("cannot write in " + quoted(parent),
                 std::error_code(errno, std::generic_category()));
-  sys::fs::setPermissions(staged, static_cast<sys::fs::perms>(
-                                      0777 & ~sys::fs::getUmask()));
+  sys::fs::setPermissions(
+      staged, static_cast<sys::fs::perms>(0777 & ~sys::fs::getUmask()));
   return std::unique_ptr<StagedFolder>(
       new StagedFolder(std::string(target), staged.c_str()));
 }

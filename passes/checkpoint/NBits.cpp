@@ -71,10 +71,9 @@ std::vector<char> checkpoint::nbitsScales(const NBitsShape &shape,
   std::vector<char> bytes(shape.rows * shape.blocks * width);
   for (int64_t n = 0; n < shape.rows; ++n)
     for (int64_t b = 0; b < shape.blocks; ++b)
-      storeScalar(
-          scaleType,
-          planes.scale.numbers[n * groups + groupOf(shape, format, b)],
-          bytes.data() + (n * shape.blocks + b) * width);
+      storeScalar(scaleType,
+                  planes.scale.numbers[n * groups + groupOf(shape, format, b)],
+                  bytes.data() + (n * shape.blocks + b) * width);
   return bytes;
 }
 
@@ -87,7 +86,6 @@ std::vector<char> checkpoint::nbitsZeroPoints(const NBitsShape &shape,
     for (int64_t b = 0; b < shape.blocks; ++b)
       storeBits(bytes.data() + n * shape.zeroBytes(), b * shape.bits,
                 shape.bits,
-                planes.offset
-                    .integers[n * groups + groupOf(shape, format, b)]);
+                planes.offset.integers[n * groups + groupOf(shape, format, b)]);
   return bytes;
 }

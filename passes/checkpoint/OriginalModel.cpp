@@ -42,7 +42,8 @@ llvm::Error OriginalModel::raise(ModuleOp module, StringRef folder) {
   path = *found;
   std::string problem;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    if (problem.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
+    if (problem.empty() &&
+        diagnostic.getSeverity() == DiagnosticSeverity::Error)
       problem = diagnostic.str();
     return success();
   });
@@ -169,11 +170,10 @@ LogicalResult Pairing::pairOperands(Operation *op, Operation *from) {
     auto old = original.lookupSymbol<WeightOp>(other.getWeightAttr());
     if (!weight || !old ||
         weight.getTensorType().getShape() != old.getTensorType().getShape())
-      return differ(op, "operand " + Twine(i) +
-                            " is a weight of another shape");
+      return differ(op,
+                    "operand " + Twine(i) + " is a weight of another shape");
     auto linear = dyn_cast<LinearOp>(op);
-    bool isMatrix =
-        linear && linear.getWeightMutable().getOperandNumber() == i;
+    bool isMatrix = linear && linear.getWeightMutable().getOperandNumber() == i;
     int product = isMatrix ? placeIn(from->getLoc(), "node") : -1;
     pairs.push_back({weight, old, product});
   }

@@ -350,9 +350,8 @@ private:
 
 /// The narrowest type of scales that holds them all.
 Scalar findScaleType(Scalar stored, ArrayRef<float> scales) {
-  bool fitsF16 = llvm::all_of(scales, [](float scale) {
-    return widenF16(narrowF16(scale)) == scale;
-  });
+  bool fitsF16 = llvm::all_of(
+      scales, [](float scale) { return widenF16(narrowF16(scale)) == scale; });
   return fitsF16 ? Scalar::F16 : stored;
 }
 

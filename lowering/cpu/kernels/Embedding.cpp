@@ -66,48 +66,29 @@ private:
     });
   }
 
-  /// The levels of a column block, as i32.
-  Vals loadLevels(TileReader &tiles, const ColumnBlock &block,
-                  const TileRows &rows) {
-    Vals integers(tileColumns / 4);
-    for (int64_t digit = tiles.digits() - 1; digit >= 0; --digit) {
-      Vals bytes =
-          tiles.loadCodes(block, digit, k.index(0), tileColumns / 4, rows);
-      for (auto [integer, byte] : llvm::zip_equal(integers, bytes)) {
-        Val value = byte.extendUnsigned(k.i32());
-        integer = integer ? (integer << 8) + value : value;
-      }
-    }
-    for (Val &integer : integers)
-      integer = integer - tiles.zero();
-    return integers;
-  }
-
   /// Four bytes of a row lie together: the codes of a step of four columns.
   void decodeCodes(const TileRun &run) {
     TileReader tiles(k, run, table, base);
     TileRows rows{lane, 1};
-    Type fours = k.vector(4, k.f32());
-    int64_t groupSteps = tileColumns / 4 / tiles.groupsPerBlock();
-    tiles.forBlocks(
-        {}, [&](const ColumnBlock &block, Val number, ArrayRef<Val>) {
-          Vals integers = loadLevels(tiles, block, rows);
-          for (int64_t group = 0; group < tiles.groupsPerBlock(); ++group) {
-            Val scale =
-                tiles.loadScale(block, group, rows).lane(0).broadcast(fours);
-            Val offset;
-            if (tiles.hasOffset())
-              offset =
-                  tiles.loadOffset(block, group, rows).lane(0).broadcast(fours);
-            for (int64_t step = group * groupSteps;
-                 step < (group + 1) * groupSteps; ++step) {
-              Val weight = integers[step].convert(k.f32()) * scale;
-              k.store(offset ? weight + offset : weight, out,
-                      {row, number * tileColumns + 4 * step});
-            }
-          }
-          return Vals();
-        });
+    tiles.forBlocks({}, [&](const ColumnBlock &block, Val number,
+                            ArrayRef<Val>) {
+      Vals codes = tiles.loadCodes(block, rows);
+      Val scale, offset;
+      for (int64_t column = 0; column < tileColumns; column += 4) {
+        Type fours = k.vector(4, k.f32());
+        if (column % std::min(tiles.scaleColumns(), tileColumns) == 0) {
+          scale = tiles.loadScale(block, column, rows).lane(0).broadcast(fours);
+          if (tiles.hasOffset())
+            offset =
+                tiles.loadOffset(block, column, rows).lane(0).broadcast(fours);
+        }
+        Val level = codes[column / 4].extendUnsigned(k.i32()) - tiles.zero();
+        Val weight = level.convert(k.f32()) * scale;
+        k.store(offset ? weight + offset : weight, out,
+                {row, number * tileColumns + (run.firstColumn + column)});
+      }
+      return Vals();
+    });
   }
 };
 

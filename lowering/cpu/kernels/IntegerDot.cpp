@@ -176,3 +176,7 @@ std::unique_ptr<IntegerDot> IntegerDot::create(KernelBuilder &k, unsigned bits,
     return std::make_unique<PairDot>(k, bits);
   return std::make_unique<SignedPairDot>(k, bits);
 }
+
+int64_t IntegerDot::countVectors(const CpuLevel &level, unsigned bits) {
+  return level.products.dot.empty() && PairDot::countSteps(bits) == 0 ? 2 : 1;
+}

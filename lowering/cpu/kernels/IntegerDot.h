@@ -20,6 +20,8 @@ public:
   /// For codes below 2^bits and `count` rows of activations.
   static std::unique_ptr<IntegerDot> create(KernelBuilder &k, unsigned bits,
                                             int64_t count);
+  /// Vectors that `prepare` makes of a step.
+  static int64_t countVectors(const CpuLevel &level, unsigned bits);
   virtual ~IntegerDot() = default;
 
   /// Steps, and rows of activations, that one call of `add` takes: powers of

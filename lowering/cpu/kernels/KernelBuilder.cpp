@@ -218,8 +218,8 @@ void KernelBuilder::storeBytes(Val value, Val bytes, Val offset) {
     value = value.broadcast(vector(1, value.type()));
   vector::StoreOp::create(b, value.bitcast(type), bytes, ValueRange{offset});
 }
-void KernelBuilder::prefetch(Val bytes, Val offset) {
-  memref::PrefetchOp::create(b, bytes, ValueRange{offset}, /*isWrite=*/false,
+void KernelBuilder::prefetch(Val memref, ArrayRef<Val> indices) {
+  memref::PrefetchOp::create(b, memref, toValues(indices), /*isWrite=*/false,
                              /*localityHint=*/3, /*isDataCache=*/true);
 }
 

@@ -23,30 +23,20 @@ struct LinearKernel {
   Val rows() { return k.size(out, 0); }
 };
 
-/// Activation rows [first, first + count) that share a pass over a row block.
-/// `packed` is where their activations lie in scratch, in the order in which
-/// the product reads them; null if it reads the inputs themselves.
-struct RowGroup {
-  Val first;
-  int64_t count;
-  Val packed;
-};
+/// Adds bias and residual and stores sums [count][parts] of the row block
+/// `block`, which may stand for fewer outputs than it has rows, or for none.
+void storeBlock(LinearKernel &kernel, Val block, Val row, int64_t count,
+                llvm::ArrayRef<Val> sums);
 
-/// Sizes of row groups, largest first.
-llvm::SmallVector<int64_t> getRowSizes(const LinearSpec &spec,
-                                       const CpuLevel &level);
-
-/// Products of quantized activations with codes, and of f32 with elements: the
-/// sums [count][parts] of the row block at byte `base` of the weight.
-Vals emitIntegerProduct(LinearKernel &kernel, Val base, const RowGroup &rows);
-Vals emitElementProduct(LinearKernel &kernel, Val base, const RowGroup &rows);
-
-/// Writes the activations of a row group to where `packed` says; bytes a row.
-void packIntegers(LinearKernel &kernel, const RowGroup &rows);
-void packElements(LinearKernel &kernel, const RowGroup &rows);
-int64_t getPackedRowBytes(const LinearSpec &spec);
-/// Bytes of a row's activations of a column block of the run.
-int64_t getPackedBlockBytes(const FormatRun &run);
+/// The bodies of linear kernels, and the scratch that they take: of weights with
+/// codes for a few rows (known when it is compiled) and for many; of elements.
+bool hasFewRows(const LinearSpec &spec);
+void emitFewRows(LinearKernel &kernel);
+int64_t fewRowsScratch(const LinearSpec &spec);
+void emitManyRows(LinearKernel &kernel);
+int64_t manyRowsScratch(const LinearSpec &spec, const CpuLevel &level);
+void emitElements(LinearKernel &kernel);
+int64_t elementsScratch(const LinearSpec &spec, const CpuLevel &level);
 
 } // namespace lq::cpu
 

@@ -1,15 +1,37 @@
 //===- LinearElements.cpp - products with weights that are numbers --------===//
+//
+// A thread works on its share of the row blocks. Rows of activations are the
+// inner loop: a row block stays in the first-level cache while all rows pass
+// it, so memory is read once whatever M is. Activations of more than a few rows
+// are taken in panels that fit the second-level cache, and copied first: rows
+// of a power of two of bytes would push each other out of the first-level
+// cache.
+//
+//===----------------------------------------------------------------------===//
 
 #include "lowering/cpu/kernels/Linear.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lq;
 using namespace lq::cpu;
 
+/// Activations that a panel may take, of a second-level cache of 1 MB or more.
+static constexpr int64_t panelBytes = 384 << 10;
+
 namespace {
 
+/// Activation rows [first, first + count) that share a pass over a row block.
+/// `packed` is where their activations lie in scratch, in the order in which
+/// the product reads them; null if it reads the inputs themselves.
+struct RowGroup {
+  Val first;
+  int64_t count;
+  Val packed;
+};
+
 /// Columns whose activations lie together in a copy.
-constexpr int64_t packedColumns = 16;
+static constexpr int64_t packedColumns = 16;
 
 /// The product of one row block with a few activation rows, in f32. The copy of
 /// a row group's activations in scratch is [K / 16][count][16].
@@ -136,11 +158,78 @@ private:
 
 } // namespace
 
-Vals lq::cpu::emitElementProduct(LinearKernel &kernel, Val base,
-                                 const RowGroup &rows) {
-  return ElementProduct(kernel, base, rows).emit();
+/// Sizes of row groups, largest first.
+static SmallVector<int64_t> getRowSizes(const LinearSpec &spec,
+                                        const CpuLevel &level) {
+  // Sums take three quarters of the registers.
+  int64_t sums = level.registers * 3 / 4;
+  int64_t largest = sums * level.lanes() / tileRows;
+  if (spec.rows != kDynamic && spec.rows <= largest)
+    return {spec.rows};
+  SmallVector<int64_t> sizes = {largest};
+  for (int64_t size : {8, 4, 2, 1})
+    if (size < largest)
+      sizes.push_back(size);
+  return sizes;
 }
 
-void lq::cpu::packElements(LinearKernel &kernel, const RowGroup &rows) {
-  ElementProduct(kernel, Val(), rows).pack();
+/// Bytes of a row's copy.
+static int64_t getRowBytes(const LinearSpec &spec) {
+  return llvm::alignTo(spec.inputs, packedColumns) * 4;
+}
+
+/// Whether activations are copied to scratch: a few rows do no harm as they
+/// lie.
+static bool packs(const LinearSpec &spec) {
+  return spec.rows == kDynamic || spec.rows > 8;
+}
+
+/// Rows of activations in a panel, a multiple of the rows that work together.
+static int64_t getPanelRows(const LinearSpec &spec, const CpuLevel &level) {
+  int64_t largest = getRowSizes(spec, level).front();
+  int64_t rows =
+      std::max<int64_t>(1, panelBytes / getRowBytes(spec) / largest) * largest;
+  return std::min(rows, std::max(spec.maxRows, largest));
+}
+
+/// Multiplies rows [first, first + rows).
+static void emitPanel(LinearKernel &kernel, Val first, Val rows) {
+  KernelBuilder &k = kernel.k;
+  auto forRowGroups = [&](llvm::function_ref<void(const RowGroup &)> body) {
+    forRowBlocks(k, first, rows, getRowSizes(kernel.spec, k.level()),
+                 [&](Val row, int64_t count) {
+                   Val packed;
+                   if (packs(kernel.spec))
+                     packed = (row - first) * getRowBytes(kernel.spec);
+                   body({row, count, packed});
+                 });
+  };
+  if (packs(kernel.spec))
+    forRowGroups([&](const RowGroup &group) {
+      ElementProduct(kernel, Val(), group).pack();
+    });
+  auto [firstBlock, lastBlock] = k.share(k.index(kernel.layout.rowBlocks));
+  k.forLoop(firstBlock, lastBlock, 1, [&](Val block) {
+    Val base = block * kernel.layout.rowBlockBytes;
+    forRowGroups([&](const RowGroup &group) {
+      storeBlock(kernel, block, group.first, group.count,
+                 ElementProduct(kernel, base, group).emit());
+    });
+  });
+}
+
+void lq::cpu::emitElements(LinearKernel &kernel) {
+  KernelBuilder &k = kernel.k;
+  int64_t panelRows = getPanelRows(kernel.spec, k.level());
+  if (!packs(kernel.spec) || kernel.spec.maxRows <= panelRows)
+    return emitPanel(kernel, k.index(0), kernel.rows());
+  k.forLoop(k.index(0), kernel.rows(), panelRows, [&](Val first) {
+    Val left = kernel.rows() - first;
+    emitPanel(kernel, first, left.min(k.index(panelRows)));
+  });
+}
+
+int64_t lq::cpu::elementsScratch(const LinearSpec &spec,
+                                 const CpuLevel &level) {
+  return packs(spec) ? getPanelRows(spec, level) * getRowBytes(spec) : 0;
 }

@@ -1,6 +1,8 @@
 //===- TileReader.cpp - codes and numbers of a weight in tiles ------------===//
 
 #include "lowering/cpu/kernels/TileReader.h"
+#include "llvm/ADT/bit.h"
+#include <algorithm>
 
 using namespace mlir;
 using namespace lq;
@@ -9,27 +11,43 @@ using namespace lq::cpu;
 /// Column blocks of a span up to which their loop is written out.
 static constexpr int64_t unrolledBlocks = 2;
 
-TileReader::TileReader(KernelBuilder &k, const TileRun &run, Val weight,
-                       Val base)
-    : k(k), run(run), weight(weight), base(base + run.start),
-      levels(getByteLevels(run.format)) {}
-
-int64_t TileReader::groupsPerBlock() const {
-  int64_t group = run.groupColumns();
-  return group < tileColumns ? tileColumns / group : 1;
+std::optional<ByteLevels> lq::cpu::foldLevels(const FormatDescription &format) {
+  if (format.scale.kind != GroupNumber::Kind::Product)
+    return {};
+  ByteLevels bytes = getByteLevels(format);
+  int lowLevel = -bytes.zero, highLevel = lowLevel + (1 << bytes.bits) - 1;
+  int lowScale = -format.scale.zero;
+  int highScale = lowScale + (1 << format.scale.bits) - 1;
+  auto [lowest, highest] =
+      std::minmax({lowLevel * lowScale, lowLevel * highScale,
+                   highLevel * lowScale, highLevel * highScale});
+  if (highest - lowest > 255)
+    return {};
+  bytes.zero = -lowest;
+  bytes.bits = llvm::bit_width(static_cast<unsigned>(highest - lowest));
+  return bytes;
 }
 
-int64_t TileReader::stepsPerLoad() const {
-  return 8 / getSlices(run.format.bits).back();
+TileReader::TileReader(KernelBuilder &k, const TileRun &run, Val weight,
+                       Val base, bool fold)
+    : k(k), run(run), weight(weight), base(base + run.start),
+      stored(getByteLevels(run.format)), levels(stored), folds(false) {
+  std::optional<ByteLevels> folded = foldLevels(run.format);
+  if (fold && folded) {
+    levels = *folded;
+    folds = true;
+  }
+}
+
+int64_t TileReader::scaleColumns() const {
+  return folds ? run.format.superGroup : run.groupColumns();
 }
 
 Vals TileReader::forBlocks(ArrayRef<Val> initial, BlockBody body) {
   int64_t blocksInSpan = run.spanColumns / tileColumns;
-  int64_t firstBlock = run.firstColumn / tileColumns;
   auto blocksOf = [&](Val span, int64_t count, ArrayRef<Val> carried) {
     auto one = [&](Val block, ArrayRef<Val> before) {
-      return body({span, block}, span * blocksInSpan + firstBlock + block,
-                  before);
+      return body({span, block}, span * blocksInSpan + block, before);
     };
     Vals values(carried);
     if (count > unrolledBlocks)
@@ -64,9 +82,16 @@ Val TileReader::extractField(Val bytes, int64_t field, unsigned width,
   return isTop ? bytes : bytes & mask;
 }
 
-Vals TileReader::loadCodes(const ColumnBlock &block, int64_t digit,
-                           Val firstStep, int64_t steps, const TileRows &rows,
-                           int64_t prefetch) {
+void TileReader::prefetch(const ColumnBlock &block, int64_t distance) {
+  constexpr int64_t line = 64;
+  int64_t bytes = run.spanBytes * tileColumns / run.spanColumns;
+  for (int64_t ahead = 0; ahead < bytes; ahead += line)
+    k.prefetch(weight,
+               {spanStart(block) + block.block * bytes + (distance + ahead)});
+}
+
+Vals TileReader::loadCodes(const ColumnBlock &block, const TileRows &rows) {
+  constexpr int64_t steps = tileColumns / 4;
   Type type = k.vector(rows.count * 4, k.i8());
   Val slice = spanStart(block) + run.codes + block.block * run.codeBytes;
   Vals codes(steps);
@@ -74,13 +99,9 @@ Vals TileReader::loadCodes(const ColumnBlock &block, int64_t digit,
   for (unsigned width : getSlices(run.format.bits)) {
     int64_t fields = 8 / width;
     for (int64_t step = 0; step < steps; step += fields) {
-      Val offset = slice +
-                   (firstStep / fields + step / fields) * (tileRows * 4) +
-                   rows.first * 4;
-      if (prefetch)
-        k.prefetch(weight, offset + prefetch);
+      Val offset = slice + step / fields * (tileRows * 4) + rows.first * 4;
       Val bytes = k.loadBytes(weight, offset, type);
-      for (int64_t field = 0; field < std::min(fields, steps - step); ++field) {
+      for (int64_t field = 0; field < fields; ++field) {
         Val bits = extractField(bytes, field, width, shift);
         Val &code = codes[step + field];
         code = code ? code | bits : bits;
@@ -89,12 +110,28 @@ Vals TileReader::loadCodes(const ColumnBlock &block, int64_t digit,
     shift += width;
     slice = slice + width * tileRows * 4;
   }
-  ArrayRef<uint8_t> table =
-      digit == 0 && digits() == 2 ? levels.low : levels.table;
-  if (!table.empty())
+  if (!stored.table.empty())
     for (Val &code : codes)
-      code = k.lookup(table, code);
+      code = k.lookup(stored.table, code);
+  if (folds)
+    foldScales(codes, block, rows);
   return codes;
+}
+
+/// Multiplies levels by the integers of their scales: of bytes, all modulo 256.
+void TileReader::foldScales(Vals &codes, const ColumnBlock &block,
+                            const TileRows &rows) {
+  Val scales;
+  for (auto [step, code] : llvm::enumerate(codes)) {
+    int64_t column = static_cast<int64_t>(step) * 4;
+    if (column % std::min(run.groupColumns(), tileColumns) == 0)
+      scales = (loadInteger(run.scales, /*upper=*/false, block, column, rows) *
+                0x01010101)
+                   .bitcast(code.type()) -
+               static_cast<int8_t>(run.format.scale.zero);
+    code = (code - static_cast<int8_t>(stored.zero)) * scales +
+           static_cast<int8_t>(levels.zero);
+  }
 }
 
 Val TileReader::loadScalar(Scalar type, Val offset, int64_t count) {
@@ -109,27 +146,31 @@ Val TileReader::loadScalar(Scalar type, Val offset, int64_t count) {
       .bitcast(k.vector(count, k.f32()));
 }
 
-/// An integer of a byte, or of half of one, as i32.
-Val TileReader::loadInteger(Val offset, bool upper, int64_t count) {
-  Val bytes = k.loadBytes(weight, offset, k.vector(count, k.i8()));
+/// The number in the span of the group of `columns` columns that a column of a
+/// block lies in.
+static Val groupIndex(const ColumnBlock &block, int64_t column,
+                      int64_t columns) {
+  return columns < tileColumns
+             ? block.block * (tileColumns / columns) + column / columns
+             : block.block / (columns / tileColumns);
+}
+
+/// An unsigned integer of a byte, or of half of one, as i32.
+Val TileReader::loadInteger(int64_t values, bool upper,
+                            const ColumnBlock &block, int64_t column,
+                            const TileRows &rows) {
+  Val index = groupIndex(block, column, run.groupColumns());
+  Val offset = spanStart(block) + values + index * tileRows + rows.first;
+  Val bytes = k.loadBytes(weight, offset, k.vector(rows.count, k.i8()));
   if (run.sharedIntegers)
     bytes = upper ? bytes >> 4 : bytes & 15;
   return bytes.extendUnsigned(k.i32());
 }
 
-/// The number of the group of `columns` columns that holds group `group` of a
-/// block, in the span.
-static Val groupIndex(const ColumnBlock &block, int64_t group,
-                      int64_t columns) {
-  return columns < tileColumns ? block.block * (tileColumns / columns) + group
-                               : block.block / (columns / tileColumns);
-}
-
-/// The factor of the super-group of a group of a block.
 Val TileReader::loadFactor(const GroupNumber &number, int64_t factors,
-                           const ColumnBlock &block, int64_t group,
+                           const ColumnBlock &block, int64_t column,
                            const TileRows &rows) {
-  Val super = groupIndex(block, group, run.format.superGroup);
+  Val super = groupIndex(block, column, run.format.superGroup);
   Val first = spanStart(block) + factors;
   int64_t width = byteWidth(number.type);
   if (!number.isShared())
@@ -143,18 +184,19 @@ Val TileReader::loadFactor(const GroupNumber &number, int64_t factors,
 
 Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
                            int64_t values, bool upper, const ColumnBlock &block,
-                           int64_t group, const TileRows &rows) {
-  Val index = groupIndex(block, group, run.groupColumns());
-  bool isDirect = number.kind == GroupNumber::Kind::Direct;
-  int64_t width = isDirect ? byteWidth(number.type) : 1;
-  Val place =
-      spanStart(block) + values + (index * tileRows + rows.first) * width;
-  if (isDirect)
-    return loadScalar(number.type, place, rows.count);
-  Val integer = loadInteger(place, upper, rows.count);
+                           int64_t column, const TileRows &rows) {
+  if (number.kind == GroupNumber::Kind::Direct) {
+    Val index = groupIndex(block, column, run.groupColumns());
+    return loadScalar(number.type,
+                      spanStart(block) + values +
+                          (index * tileRows + rows.first) *
+                              byteWidth(number.type),
+                      rows.count);
+  }
+  Val integer = loadInteger(values, upper, block, column, rows);
   if (number.kind == GroupNumber::Kind::ZeroPoint)
     return integer.convert(k.f32());
-  Val factor = loadFactor(number, factors, block, group, rows);
+  Val factor = loadFactor(number, factors, block, column, rows);
   if (number.kind == GroupNumber::Kind::Product)
     return factor *
            (number.zero ? integer - number.zero : integer).convert(k.f32());
@@ -162,20 +204,22 @@ Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
   return (factor * factor.like(number.multipleOf(0))) * (root * root);
 }
 
-Val TileReader::loadScale(const ColumnBlock &block, int64_t group,
+Val TileReader::loadScale(const ColumnBlock &block, int64_t column,
                           const TileRows &rows) {
-  Val scale = loadNumber(run.format.scale, run.scaleFactors, run.scales,
-                         /*upper=*/false, block, group, rows);
+  const GroupNumber &number = run.format.scale;
+  Val scale = folds ? loadFactor(number, run.scaleFactors, block, column, rows)
+                    : loadNumber(number, run.scaleFactors, run.scales,
+                                 /*upper=*/false, block, column, rows);
   return levels.unit == 1 ? scale : scale * scale.like(levels.unit);
 }
 
-Val TileReader::loadOffset(const ColumnBlock &block, int64_t group,
+Val TileReader::loadOffset(const ColumnBlock &block, int64_t column,
                            const TileRows &rows) {
   Val number = loadNumber(run.format.offset, run.offsetFactors, run.offsets,
-                          /*upper=*/true, block, group, rows);
+                          /*upper=*/true, block, column, rows);
   if (run.format.offset.kind != GroupNumber::Kind::ZeroPoint)
     return number;
   Val scale = loadNumber(run.format.scale, run.scaleFactors, run.scales,
-                         /*upper=*/false, block, group, rows);
+                         /*upper=*/false, block, column, rows);
   return (number * scale) * scale.like(-1);
 }

@@ -5,6 +5,7 @@
 
 #include "dialects/lq/Tile.h"
 #include "lowering/cpu/kernels/KernelBuilder.h"
+#include <optional>
 
 namespace lq::cpu {
 
@@ -20,60 +21,77 @@ struct TileRows {
 };
 
 /// Reads a run of columns of a row block of a weight with codes (Tile.h): numbers
-/// in f32, and levels in units of the scales as one or two digits, bytes, of an
-/// integer:
-///     level = byte - zero()  or  256 * high byte + low byte - zero().
+/// in f32, and levels in units of the scales as bytes, level = byte - zero().
+/// Column blocks are counted in the run.
+///
+/// A reader may *fold* the integers of two-level scales into the levels where
+/// all their products fit a byte; the factors of the super-groups then are the
+/// scales.
 class TileReader {
 public:
   /// `base`: the first byte of the row block in `weight`.
-  TileReader(KernelBuilder &k, const TileRun &run, Val weight, Val base);
+  TileReader(KernelBuilder &k, const TileRun &run, Val weight, Val base,
+             bool fold = false);
 
   int zero() const { return levels.zero; }
-  /// Digits of a level; digit 0 is the low one.
-  int64_t digits() const { return levels.low.empty() ? 1 : 2; }
   /// Bits of the bytes that loadCodes gives.
-  unsigned byteBits() const {
-    return levels.table.empty() ? run.format.bits : 8;
-  }
+  unsigned byteBits() const { return levels.bits; }
   bool hasOffset() const { return run.format.offset.exists(); }
-  /// Groups that begin in a column block: 1, or 2 of half a block.
-  int64_t groupsPerBlock() const;
-  /// Steps of four columns that a load gives at least.
-  int64_t stepsPerLoad() const;
+  /// Columns that share a scale, and an offset.
+  int64_t scaleColumns() const;
+  int64_t offsetColumns() const { return run.groupColumns(); }
 
-  /// Calls body(block, number of the block in the row) for all column blocks of
-  /// the run, with values carried along.
+  ColumnBlock blockAt(Val number) const {
+    int64_t blocksInSpan = run.spanColumns / tileColumns;
+    return {number / blocksInSpan, number % blocksInSpan};
+  }
+
+  /// Calls body(block, number of the block) for all column blocks, with values
+  /// carried along.
   using BlockBody = llvm::function_ref<Vals(
       const ColumnBlock &block, Val number, llvm::ArrayRef<Val> carried)>;
   Vals forBlocks(llvm::ArrayRef<Val> initial, BlockBody body);
 
-  /// A digit of the levels of four columns a row, for each of the steps
-  /// [firstStep, firstStep + steps); firstStep may be an index that varies, a multiple of stepsPerLoad().
-  /// Bytes `prefetch` ahead of what is read are asked for, unless it is 0.
-  Vals loadCodes(const ColumnBlock &block, int64_t digit, Val firstStep,
-                 int64_t steps, const TileRows &rows, int64_t prefetch = 0);
-  /// Scale and offset of group `group` < groupsPerBlock(), f32 for each row.
-  Val loadScale(const ColumnBlock &block, int64_t group, const TileRows &rows);
-  Val loadOffset(const ColumnBlock &block, int64_t group, const TileRows &rows);
+  /// The bytes of a column block: a vector of four columns a row for each step
+  /// of four columns.
+  Vals loadCodes(const ColumnBlock &block, const TileRows &rows);
+  /// Asks for the memory `distance` bytes behind a column block's part of its
+  /// span, numbers and codes.
+  void prefetch(const ColumnBlock &block, int64_t distance);
+  /// Where the span of a column block begins in the weight.
+  Val spanStart(const ColumnBlock &block) {
+    return base + block.span * run.spanBytes;
+  }
+  /// Scale and offset of the group that begins in or covers column `column` of
+  /// a block, f32 for each row.
+  Val loadScale(const ColumnBlock &block, int64_t column, const TileRows &rows);
+  Val loadOffset(const ColumnBlock &block, int64_t column,
+                 const TileRows &rows);
 
 private:
   KernelBuilder &k;
   const TileRun &run;
   Val weight, base;
-  ByteLevels levels;
+  /// Of codes as they are stored, and of the bytes that loadCodes gives.
+  ByteLevels stored, levels;
+  bool folds;
 
-  Val spanStart(const ColumnBlock &block) {
-    return base + block.span * run.spanBytes;
-  }
   Val loadScalar(Scalar type, Val offset, int64_t count);
-  Val loadInteger(Val offset, bool upper, int64_t count);
   Val loadFactor(const GroupNumber &number, int64_t factors,
-                 const ColumnBlock &block, int64_t group, const TileRows &rows);
+                 const ColumnBlock &block, int64_t column,
+                 const TileRows &rows);
+  Val loadInteger(int64_t values, bool upper, const ColumnBlock &block,
+                  int64_t column, const TileRows &rows);
   Val loadNumber(const GroupNumber &number, int64_t factors, int64_t values,
-                 bool upper, const ColumnBlock &block, int64_t group,
+                 bool upper, const ColumnBlock &block, int64_t column,
                  const TileRows &rows);
   Val extractField(Val bytes, int64_t field, unsigned width, unsigned shift);
+  void foldScales(Vals &codes, const ColumnBlock &block, const TileRows &rows);
 };
+
+/// The levels times the integers of the scales, of which all are bytes; none if
+/// they are not, or the scales have no integers.
+std::optional<ByteLevels> foldLevels(const FormatDescription &format);
 
 } // namespace lq::cpu
 

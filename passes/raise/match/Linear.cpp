@@ -36,7 +36,7 @@ std::optional<LinearMatch> findMatMul(const Graph &graph, Value root) {
   auto shape = matrixShape(graph, node.getInputs()[1]);
   if (!shape || graph.lastDimension(node.getInputs()[0]) != (*shape)[0])
     return std::nullopt;
-  return LinearMatch{node, node.getInputs()[0],   node.getInputs()[1], {},
+  return LinearMatch{node, node.getInputs()[0], node.getInputs()[1], {},
                      root, /*transposed=*/true, (*shape)[1]};
 }
 
@@ -49,7 +49,7 @@ std::optional<LinearMatch> findGemm(const Graph &graph, Value root) {
   if (!shape)
     return std::nullopt;
   bool transposed = node.getInt("transB", 0) == 0;
-  LinearMatch match{node, node.getInputs()[0], node.getInputs()[1], {},
+  LinearMatch match{node, node.getInputs()[0], node.getInputs()[1],         {},
                     root, transposed,          (*shape)[transposed ? 1 : 0]};
   Value bias = Graph::input(node, 2);
   if (!bias)

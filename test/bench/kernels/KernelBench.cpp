@@ -4,9 +4,10 @@
 //
 // A line of a linear kernel gives GB/s of weights, as the format stores them and
 // as they lie in tiles, and GOP/s (two operations a product), and each as a part
-// of a limit that is measured in the same run, right before: a loop that only
-// reads as much memory, and one that only multiplies int8. Where other work
-// shares the machine, the parts mean more than the figures.
+// of a limit: a loop that only reads as much memory, and one that only multiplies
+// int8. The limits are measured again before each run of the kernel, and a part
+// is the median of those of all runs: where other work shares the machine, the
+// parts mean more than the figures.
 //
 //===----------------------------------------------------------------------===//
 
@@ -115,23 +116,10 @@ mlir::func::FuncOp emitRead(mlir::ModuleOp module, const CpuLevel &level) {
   return k.finish();
 }
 
-/// `value`, of which the optimiser knows nothing: a product of it is multiplied
-/// wherever it is written.
-Val makeOpaque(Val value, const CpuLevel &level) {
-  mlir::ImplicitLocOpBuilder &b = value.getBuilder();
-  const char *registers =
-      level.architecture == Architecture::X86_64 ? "=x,0" : "=w,0";
-  auto asmOp = mlir::LLVM::InlineAsmOp::create(
-      b, value.type(), mlir::ValueRange{value}, "", registers,
-      /*has_side_effects=*/false, /*is_align_stack=*/false,
-      mlir::LLVM::tailcallkind::TailCallKind::None,
-      /*asm_dialect=*/nullptr, /*operand_attrs=*/nullptr);
-  return Val(b, asmOp.getRes());
-}
+constexpr int64_t peakSteps = 1 << 14, peakChains = 12;
 
-constexpr int64_t peakSteps = 1 << 16, peakChains = 12;
-
-/// Multiplies 4-bit codes and int8 in registers, peakSteps x peakChains times.
+/// Multiplies 4-bit codes in registers and int8 from the first-level cache,
+/// peakSteps x peakChains times.
 mlir::func::FuncOp emitPeak(mlir::ModuleOp module, const CpuLevel &level) {
   auto *context = module.getContext();
   mlir::Type bytes =
@@ -139,27 +127,28 @@ mlir::func::FuncOp emitPeak(mlir::ModuleOp module, const CpuLevel &level) {
   KernelBuilder k(module, "peak", level, {bytes}, {bytes});
   int64_t vectorBytes = level.vectorBits / 8;
   auto dot = IntegerDot::create(k, 4, 1);
-  Val data =
-      k.loadBytes(k.argument(0), k.index(0), k.vector(vectorBytes, k.i8()));
-  Vals steps(dot->steps(), data);
-  IntegerDot::Codes codes = dot->prepare(steps);
-  int64_t flushSteps = std::min<int64_t>(8, dot->stepsPerFlush());
+  mlir::Type type = k.vector(vectorBytes, k.i8());
+  // Two chains share what they load, so that loads are no limit.
+  IntegerDot::Codes codes[2];
+  for (int64_t i = 0; i < 2; ++i)
+    codes[i] = dot->prepare(
+        Vals(dot->steps(),
+             k.loadBytes(k.argument(0), k.index(i * vectorBytes), type)));
   Vals sums(peakChains, k.zeros(k.vector(k.lanes(), k.i32())));
-  sums = k.forLoop(k.index(0), k.index(peakSteps), flushSteps, sums,
-                   [&](Val, llvm::ArrayRef<Val> before) {
-                     Vals sums(before);
-                     for (Val &sum : sums) {
-                       Val partial = dot->zeroPartial();
-                       for (int64_t i = 0; i < flushSteps; i += dot->steps()) {
-                         IntegerDot::Codes each = codes;
-                         for (Val &code : each)
-                           code = makeOpaque(code, level);
-                         dot->add(each, steps, sum, partial);
-                       }
-                       dot->flush(sum, partial);
-                     }
-                     return sums;
-                   });
+  sums = k.forLoop(
+      k.index(0), k.index(peakSteps), dot->steps(), sums,
+      [&](Val step, llvm::ArrayRef<Val> before) {
+        Vals sums(before);
+        Val x, place = step % 16 * (peakChains * vectorBytes);
+        for (auto [chain, sum] : llvm::enumerate(sums)) {
+          if (chain % 2 == 0)
+            x = k.loadBytes(k.argument(0), place + chain * vectorBytes, type);
+          Val partial = dot->zeroPartial();
+          dot->add(codes[chain % 2], Vals(dot->steps(), x), sum, partial);
+          dot->flush(sum, partial);
+        }
+        return sums;
+      });
   for (int64_t i = 1; i < peakChains; ++i)
     sums[0] = sums[0] + sums[i];
   k.storeBytes(sums[0], k.argument(1), k.thread() * vectorBytes);
@@ -174,26 +163,45 @@ template <typename F> double findShortest(int64_t runs, F work) {
   return shortest;
 }
 
-/// What the machine can do at most, now.
-struct Limits {
-  double readBytes, operations; // a second
-
+/// What the machine can do at most.
+class Limits {
+public:
   Limits(Crew &crew, const CpuLevel &level, int64_t threads, const char *memory,
-         int64_t bytes) {
+         int64_t bytes)
+      : crew(crew), bytes(bytes), out({64 * threads}), read(emitRead, level),
+        peak(emitPeak, level), products(double(peakSteps) * peakChains *
+                                        level.vectorBits / 8 * threads) {
     Argument all = Argument::view(memory, bytes);
-    Array<char> out({64 * threads});
-    Kernel read(emitRead, level), peak(emitPeak, level);
-    Kernel::Call readAll = read.prepare({all, out}, threads);
-    readBytes = bytes / findShortest(4, [&] {
-                  return crew.run([&](int64_t t) { readAll(t); });
-                });
-    Kernel::Call multiply = peak.prepare({all, out}, threads);
-    double products = double(peakSteps) * peakChains * level.vectorBits / 8;
-    operations = 2 * products * threads / findShortest(4, [&] {
-                   return crew.run([&](int64_t t) { multiply(t); });
-                 });
+    readAll = read.prepare({all, out}, threads);
+    multiply = peak.prepare({all, out}, threads);
   }
+
+  /// Bytes read, and operations, a second, now.
+  double measureRead() {
+    return bytes / findShortest(2, [&] {
+             return crew.run([&](int64_t thread) { readAll(thread); });
+           });
+  }
+  double measureOperations() {
+    return 2 * products / findShortest(8, [&] {
+             return crew.run([&](int64_t thread) { multiply(thread); });
+           });
+  }
+
+private:
+  Crew &crew;
+  int64_t bytes;
+  Array<char> out;
+  Kernel read, peak;
+  Kernel::Call readAll, multiply;
+  double products;
 };
+
+double findMedian(std::vector<double> values) {
+  auto middle = values.begin() + values.size() / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
 
 /// Memory in huge pages: with pages of 4 KB, what is read is limited by the
 /// walks of page tables, twice as deep in a virtual machine.
@@ -260,26 +268,31 @@ void runLinear(benchmark::State &state, const Shape &shape,
     else
       calls.push_back(kernel.prepare({x, weight, out}, threads));
   }
+  double products = double(rows) * shape.outputs * shape.inputs;
+  double encoded = double(shape.outputs) * format.getRowBytes(shape.inputs);
   double shortest = 1e30;
+  std::vector<double> reads, peaks, ofRead, ofPeak;
   for (auto _ : state) {
-    // A pass over all copies is one measurement; the shortest counts.
+    reads.push_back(limits.measureRead());
+    peaks.push_back(limits.measureOperations());
+    // A pass over all copies is one measurement.
     double seconds = crew.run([&](int64_t thread) {
       for (Kernel::Call &call : calls)
         call(thread);
-    });
-    shortest = std::min(shortest, seconds / copies);
-    state.SetIterationTime(seconds);
+    }) / copies;
+    ofRead.push_back(encoded / seconds / reads.back());
+    ofPeak.push_back(2 * products / seconds / peaks.back());
+    shortest = std::min(shortest, seconds);
+    state.SetIterationTime(seconds * copies);
   }
-  double products = double(rows) * shape.outputs * shape.inputs;
-  double encoded = double(shape.outputs) * format.getRowBytes(shape.inputs);
   state.counters["us"] = shortest * 1e6;
   state.counters["GB/s"] = encoded / shortest * 1e-9;
-  state.counters["of_read"] = encoded / shortest / limits.readBytes;
-  state.counters["tiles_of_read"] = bytes / shortest / limits.readBytes;
+  state.counters["of_read"] = findMedian(ofRead);
+  state.counters["tiles_of_read"] = findMedian(ofRead) * bytes / encoded;
   state.counters["GOP/s"] = 2 * products / shortest * 1e-9;
-  state.counters["of_peak"] = 2 * products / shortest / limits.operations;
-  state.counters["read"] = limits.readBytes * 1e-9;
-  state.counters["peak"] = limits.operations * 1e-9;
+  state.counters["of_peak"] = findMedian(ofPeak);
+  state.counters["read"] = findMedian(reads) * 1e-9;
+  state.counters["peak"] = findMedian(peaks) * 1e-9;
 }
 
 struct AttentionShape {

@@ -412,10 +412,7 @@ FormatDescription tableFormat(unsigned bits, llvm::ArrayRef<float> levels) {
 
 /// The level of a code as kernels compute it.
 float levelOf(const ByteLevels &bytes, unsigned code) {
-  int low = bytes.low.empty() ? 0 : bytes.low[code];
-  int high = bytes.table[code];
-  int integer = bytes.low.empty() ? high : high << 8 | low;
-  return static_cast<float>(integer - bytes.zero) * bytes.unit;
+  return static_cast<float>(bytes.table[code] - bytes.zero) * bytes.unit;
 }
 
 TEST(Tile, LevelsBecomeBytes) {
@@ -425,19 +422,33 @@ TEST(Tile, LevelsBecomeBytes) {
   EXPECT_TRUE(bytes.table.empty());
   EXPECT_EQ(bytes.zero, 8);
   EXPECT_EQ(bytes.unit, 1.0f);
+  EXPECT_EQ(bytes.bits, 4u);
   static constexpr float halves[] = {0, 0.5f, 6, -6};
   bytes = getByteLevels(tableFormat(2, halves));
-  EXPECT_TRUE(bytes.low.empty());
+  EXPECT_EQ(bytes.bits, 5u); // 0 .. 24 in halves
   for (unsigned code = 0; code < 4; ++code)
     EXPECT_EQ(levelOf(bytes, code), halves[code]);
+  static constexpr float wide[] = {-127, -128, 127, 0};
+  bytes = getByteLevels(tableFormat(2, wide));
+  EXPECT_EQ(bytes.bits, 8u);
+  for (unsigned code = 0; code < 4; ++code)
+    EXPECT_EQ(levelOf(bytes, code), wide[code]);
 }
 
-TEST(Tile, LevelsOfAnyValueBecomeTwoBytes) {
-  static constexpr float levels[] = {-1, -0.3f, 0.1f, 0.7f};
-  ByteLevels bytes = getByteLevels(tableFormat(2, levels));
-  ASSERT_EQ(bytes.low.size(), 4u);
-  for (unsigned code = 0; code < 4; ++code)
-    EXPECT_NEAR(levelOf(bytes, code), levels[code], 0.5f / (127 << 8));
+TEST(Tile, LevelsOfAnyValueFitAByte) {
+  static constexpr float uneven[] = {-1, -0.3f, 0.1f, 0.7f};
+  static constexpr float large[] = {-1000, 3, 500, 999};
+  static constexpr float positive[] = {0.1f, 0.3f, 0.31f, 0.5f};
+  for (llvm::ArrayRef<float> levels :
+       {llvm::ArrayRef(uneven), llvm::ArrayRef(large),
+        llvm::ArrayRef(positive)}) {
+    ByteLevels bytes = getByteLevels(tableFormat(2, levels));
+    float span = *llvm::max_element(levels) - *llvm::min_element(levels);
+    EXPECT_LE(bytes.unit, span / 192 * (1 + 0x1p-20f));
+    for (unsigned code = 0; code < 4; ++code)
+      EXPECT_NEAR(levelOf(bytes, code), levels[code],
+                  bytes.unit * (0.5f + 0x1p-14f));
+  }
 }
 
 TEST(Tile, EveryFormatOfTheRegistryHasTiles) {

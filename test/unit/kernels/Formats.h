@@ -5,6 +5,8 @@
 
 #include "dialects/lq/Tile.h"
 #include "test/unit/kernels/Harness.h"
+#include "llvm/ADT/STLExtras.h"
+#include <algorithm>
 #include <cmath>
 
 namespace lq::cpu::test {
@@ -91,6 +93,18 @@ inline FormatDescription elements(Scalar element) {
   FormatDescription format;
   format.element = element;
   return format;
+}
+
+/// How far the level of a byte (getByteLevels) may be from that of its code: 0
+/// where all levels are whole or half numbers, else half a unit, of which the
+/// span of the levels has 192 at least, and a rounding of the unit.
+inline double levelBound(const FormatDescription &format) {
+  auto isHalf = [](float level) { return 2 * level == std::rint(2 * level); };
+  if (format.level == LevelKind::Integer || llvm::all_of(format.levels, isHalf))
+    return 0;
+  auto [low, high] =
+      std::minmax_element(format.levels.begin(), format.levels.end());
+  return (*high - *low) / 192 * (0.5 + 0x1p-16);
 }
 
 /// The number that is stored for `value`.

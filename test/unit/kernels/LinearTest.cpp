@@ -48,17 +48,12 @@ std::vector<double> kernelLevels(const FormatDescription &format) {
     return {};
   ByteLevels bytes = getByteLevels(format);
   std::vector<double> levels;
-  double largest = 0;
   for (int code = 0; code < 1 << format.bits; ++code) {
-    int integer = bytes.table.empty() ? code : bytes.table[code];
-    if (!bytes.low.empty())
-      integer = 256 * integer + bytes.low[code];
-    levels.push_back(double(integer - bytes.zero) * bytes.unit);
-    largest = std::max(largest, std::fabs(levels.back()));
-  }
-  for (int code = 0; code < 1 << format.bits; ++code)
+    int byte = bytes.table.empty() ? code : bytes.table[code];
+    levels.push_back(double(byte - bytes.zero) * bytes.unit);
     EXPECT_NEAR(levels[code], format.levelOf(static_cast<uint8_t>(code)),
-                bytes.low.empty() ? 0 : largest * 0x1p-15);
+                levelBound(format));
+  }
   return levels;
 }
 

@@ -191,16 +191,15 @@ TEST_P(RowsTest, Embedding) {
       int64_t row = read[i / columns], column = i % columns;
       float weight = expected[row * columns + column];
       // A scale times a level, and an offset, are rounded each.
-      float terms = 0;
+      double bound = 0;
       if (format.hasCodes()) {
         auto [run, group] = findGroup(format, columns, column);
         float offset = offsetAt(format, table.planes, row, group);
-        terms = std::fabs(weight - offset) + std::fabs(offset);
-        if (!getByteLevels(run.format).low.empty())
-          terms +=
-              0x1p7f * std::fabs(scaleAt(format, table.planes, row, group));
+        bound = 0x1p-22 * (std::fabs(weight - offset) + std::fabs(offset)) +
+                levelBound(run.format) *
+                    std::fabs(scaleAt(format, table.planes, row, group));
       }
-      ASSERT_NEAR(out[i], weight, 0x1p-22 * terms);
+      ASSERT_NEAR(out[i], weight, bound);
     }
   }
 }
