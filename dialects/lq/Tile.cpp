@@ -152,7 +152,7 @@ static int64_t chooseSpan(const TileRun &run) {
   for (int64_t n = std::min(longest / unit, units); n > 0; --n)
     if (units % n == 0 && (n * unit >= shortest || n == units))
       return n * unit;
-  return longest;
+  return longest / unit * unit;
 }
 
 /// Makes spans of so many columns.

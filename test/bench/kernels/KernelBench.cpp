@@ -339,6 +339,60 @@ void runAttention(benchmark::State &state, const AttentionShape &shape,
       4 * seen * shape.heads * shape.headSize / shortest * 1e-9;
 }
 
+/// Kernels that take rows one by one, at the width of TinyLlama-1.1B.
+constexpr int64_t rowWidth = 2048;
+
+/// Runs a kernel on rows of so many elements.
+void runRows(benchmark::State &state, Emit emit, const CpuLevel &level,
+             std::vector<Argument> arguments, double elements,
+             int64_t threads) {
+  Crew crew(threads);
+  Kernel kernel(emit, level);
+  Kernel::Call call = kernel.prepare(std::move(arguments), threads);
+  double shortest = 1e30;
+  for (auto _ : state) {
+    double seconds = crew.run([&](int64_t thread) { call(thread); });
+    shortest = std::min(shortest, seconds);
+    state.SetIterationTime(seconds);
+  }
+  state.counters["us"] = shortest * 1e6;
+  state.counters["elements/s"] = elements / shortest;
+}
+
+Array<float> makeRows(int64_t rows) {
+  Random random;
+  Array<float> x({rows, rowWidth});
+  for (int64_t i = 0; i < x.count(); ++i)
+    x[i] = random.normal();
+  return x;
+}
+
+void runQuantizeRows(benchmark::State &state, const CpuLevel &level,
+                     int64_t rows, int64_t threads) {
+  Array<float> x = makeRows(rows), scales({rows, rowWidth / tileColumns});
+  Array<int8_t> codes({rows, rowWidth});
+  Array<int32_t> sums({rows, 2 * rowWidth / tileColumns});
+  QuantizeRowsSpec spec{rowWidth, tileColumns, kDynamic, rows};
+  runRows(
+      state,
+      [&](mlir::ModuleOp module, const CpuLevel &level) {
+        return emitQuantizeRows(module, "quantize_rows", spec, level);
+      },
+      level, {x, codes, scales, sums}, double(rows) * rowWidth, threads);
+}
+
+void runNorm(benchmark::State &state, const CpuLevel &level, int64_t rows,
+             int64_t threads) {
+  Array<float> x = makeRows(rows), gamma({rowWidth}), out({rows, rowWidth});
+  NormSpec spec{rowWidth, kDynamic, rows, 1e-5f, false};
+  runRows(
+      state,
+      [&](mlir::ModuleOp module, const CpuLevel &level) {
+        return emitRmsNorm(module, "rms_norm", spec, level);
+      },
+      level, {x, gamma, out}, double(rows) * rowWidth, threads);
+}
+
 template <typename F> void registerBenchmark(const std::string &name, F run) {
   benchmark::RegisterBenchmark(name.c_str(), run)
       ->UseManualTime()
@@ -357,6 +411,17 @@ void registerAttention(const CpuLevel &level) {
             [=, &level, rows = rows, past = past](benchmark::State &state) {
               runAttention(state, shape, level, rows, past, threads);
             });
+}
+
+void registerRows(const CpuLevel &level) {
+  for (auto [name, run] : {std::pair("quantize_rows", &runQuantizeRows),
+                           std::pair("rms_norm", &runNorm)})
+    for (int64_t threads : {1, 2})
+      registerBenchmark(level.name + "/" + name +
+                            "/S:512/threads:" + std::to_string(threads),
+                        [=, &level, run = run](benchmark::State &state) {
+                          run(state, level, 512, threads);
+                        });
 }
 
 void registerLinear(FormatAttrInterface format, const CpuLevel &level) {
@@ -384,6 +449,7 @@ int main(int argc, char **argv) {
     for (FormatAttrInterface format : listFormats(context))
       registerLinear(format, *level);
     registerAttention(*level);
+    registerRows(*level);
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();

@@ -1,6 +1,7 @@
 //===- LinearTest.cpp - linear kernels against double precision -----------===//
 
 #include "dialects/lq/LqAttributes.h"
+#include "lowering/cpu/kernels/TileReader.h"
 #include "test/unit/kernels/Formats.h"
 #include <gtest/gtest.h>
 
@@ -214,6 +215,38 @@ TEST_P(LinearTest, EveryPartOfADescription) {
     SCOPED_TRACE(format.bits);
     check({format, 20, format.superGroup ? 768 : 160, true, true});
   }
+}
+
+TEST_P(LinearTest, ManyColumnsAndRows) {
+  // More columns than are unpacked at once, which cut a group of them, and more
+  // rows than a panel of activations.
+  GroupNumber f16 = directNumber(Scalar::F16);
+  for (const FormatDescription &format :
+       {integers(4, 8, 96, f16, f16), integers(3, 0, 1024, f16, f16),
+        integers(8, 0, FormatDescription::wholeRow, f16, zeroPointNumber(8)),
+        integers(3, 4, 16, productNumber(Scalar::F16, 6, 32), f16)}) {
+    SCOPED_TRACE(format.group);
+    Case c{format, 20, 4352, false, true};
+    Matrix w(c.format, c.outputs, c.inputs, random);
+    auto kernel = compile(c, kDynamic, 512);
+    for (int64_t rows :
+         isEmulated() ? std::vector<int64_t>{5} : std::vector<int64_t>{5, 301})
+      check(*kernel, c, w, rows, 2);
+  }
+}
+
+TEST(FoldLevels, WhereProductsFitAByte) {
+  GroupNumber f16 = directNumber(Scalar::F16);
+  auto folded = foldLevels(integers(2, 0, 16, productNumber(Scalar::F16, 4)));
+  ASSERT_TRUE(folded); // 0 .. 3 * 15
+  EXPECT_EQ(folded->zero, 0);
+  EXPECT_EQ(folded->bits, 6u);
+  folded = foldLevels(integers(3, 4, 16, productNumber(Scalar::F16, 6, 32)));
+  ASSERT_TRUE(folded); // -4 * 31 .. -4 * -32
+  EXPECT_EQ(folded->zero, 124);
+  EXPECT_EQ(folded->bits, 8u);
+  EXPECT_FALSE(foldLevels(integers(4, 0, 32, productNumber(Scalar::F16, 6))));
+  EXPECT_FALSE(foldLevels(integers(2, 0, 16, f16)));
 }
 
 TEST_P(LinearTest, Elements) {
