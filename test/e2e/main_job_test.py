@@ -76,9 +76,11 @@ class MainJob(unittest.TestCase):
 
     def test_compiling_again_gives_the_same_bytes(self):
         again = self.folder / "again.lq"
-        result = run("lq-compile", OPTIONS.model, "--quantize=q8_0", "--quiet", "-o", again)
+        result = run("lq-compile", OPTIONS.model, "--quantize=q8_0", "--quiet", "--timing", "-o", again)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(again.read_bytes(), self.artifact.read_bytes())
+        for stage in ("import", "QuantizeRtn", "Pack", "code for ", "write"):
+            self.assertRegex(result.stderr, rf"(?m)^ +\d+\.\d+ .*{stage}")
 
     def test_prompt_longer_than_the_context(self):
         result = run("lq-run", self.artifact, "--prompt", "word " * 40, "--ctx", 16)

@@ -39,10 +39,12 @@ LogicalResult Compiler::run() {
   if (!folder)
     return fail(llvm::toString(folder.takeError()));
   work = std::move(*folder);
+  stages = timing.getRootScope();
   LogicalResult result = failure();
   if (succeeded(readTokenizer()) && succeeded(import()) &&
       succeeded(transform()))
     result = write();
+  stages.stop();
   module = nullptr;
   work = nullptr;
   return result;
@@ -72,6 +74,7 @@ LogicalResult Compiler::readTokenizer() {
 
 LogicalResult Compiler::import() {
   report("import " + options.input);
+  TimingScope scope = stages.nest("import");
   auto archive = WeightArchive::create(work->file("import.weights"));
   if (!archive)
     return fail(llvm::toString(archive.takeError()));
@@ -151,7 +154,9 @@ LogicalResult Compiler::transform() {
   report(options.format.empty()
              ? llvm::Twine("raise, pack")
              : "raise, quantize to " + options.format + ", pack");
+  TimingScope scope = stages.nest("raise, quantize, pack");
   PassManager passes(&context);
+  passes.enableTiming(scope);
   buildPipeline(passes, options, work->path());
   if (failed(passes.run(*module)))
     return failure();
@@ -162,12 +167,14 @@ LogicalResult Compiler::write() {
   SmallVector<CodeObject> code;
   for (const cpu::CpuLevel *level : options.levels) {
     report("generate code for " + level->name);
+    TimingScope scope = stages.nest("code for " + level->name);
     FailureOr<CodeObject> object = cpu::compile(*module, *level);
     if (failed(object))
       return failure();
     code.push_back(std::move(*object));
   }
   report("write " + options.output);
+  TimingScope scope = stages.nest("write");
   auto files = openWeightFiles(*module);
   if (!files)
     return fail(llvm::toString(files.takeError()));

@@ -7,6 +7,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
 #include "runtime/tokenizer/TokenizerModel.h"
 #include <optional>
 #include <string>
@@ -40,6 +41,8 @@ struct CompileOptions {
   llvm::SmallVector<const cpu::CpuLevel *> levels;
   /// Folder to leave the IR of each stage in; empty: none.
   std::string saveStages;
+  /// Say on stderr how long each stage and pass took.
+  bool timing = false;
   bool quiet = false;
 };
 
@@ -47,7 +50,9 @@ struct CompileOptions {
 class Compiler {
 public:
   Compiler(const CompileOptions &options, mlir::MLIRContext &context)
-      : options(options), context(context) {}
+      : options(options), context(context) {
+    timing.setEnabled(options.timing);
+  }
 
   mlir::LogicalResult run();
 
@@ -68,6 +73,8 @@ private:
 
   const CompileOptions &options;
   mlir::MLIRContext &context;
+  mlir::DefaultTimingManager timing;
+  mlir::TimingScope stages;
   std::unique_ptr<WorkFolder> work;
   std::optional<TokenizerModel> tokenizer;
   mlir::OwningOpRef<mlir::ModuleOp> module;

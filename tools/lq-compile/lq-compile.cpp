@@ -94,6 +94,9 @@ static cl::opt<bool>
     printPipeline("print-pipeline",
                   cl::desc("Print the passes as an lq-opt pipeline and stop"),
                   cl::cat(category));
+static cl::opt<bool>
+    timing("timing", cl::desc("Print how long each stage and pass takes"),
+           cl::cat(category));
 static cl::opt<bool> quiet("quiet", cl::desc("Report errors only"),
                            cl::cat(category));
 
@@ -184,6 +187,7 @@ int main(int argc, char **argv) {
   options.maxSequence = maxSequence;
   options.maxBatch = maxBatch;
   options.saveStages = saveStages;
+  options.timing = timing;
   options.quiet = quiet;
   options.levels = chooseLevels();
   if (options.levels.empty())
