@@ -248,14 +248,15 @@ def Lq_AttentionOp : Lq_Op<"attention", [AttrSizedOperandSegments,
   let description = [{
     `q` is [B, S, H, D], `k` [B, T, G, D], `v` [B, T, G, E]; G divides H and query
     head h reads key head h / (H / G). The result is [B, S, H, E]. With `past`
-    the attention is causal: row s sees positions 0 .. past + s. `mask`
-    broadcasts to [B, H, S, T] and is added to the scaled scores.
+    the attention is causal: row s sees positions 0 .. past + s, and with
+    `window` the last `window` of these. `mask` broadcasts to [B, H, S, T] and
+    is added to the scaled scores.
 
     Keys and values are either tensors or the results of `lq.append`.
   }];
   let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v,
                        Optional<AnyRankedTensor>:$mask, Optional<Index>:$past,
-                       F32Attr:$scale);
+                       F32Attr:$scale, OptionalAttr<I64Attr>:$window);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $q `,` $k `,` $v (`mask` $mask^)? (`causal` `from` $past^)? attr-dict

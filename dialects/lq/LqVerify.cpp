@@ -314,5 +314,13 @@ LogicalResult AttentionOp::verify() {
                          << " heads of q, got " << groups;
   if (!getScale().isFinite())
     return emitOpError() << "expected a finite scale";
+  if (std::optional<uint64_t> window = getWindow()) {
+    if (!getPast())
+      return emitOpError() << "expected an attention with a window to be "
+                              "causal";
+    if (static_cast<int64_t>(*window) < 1)
+      return emitOpError() << "expected a window of at least one position, got "
+                           << static_cast<int64_t>(*window);
+  }
   return getMask() ? verifyMask(*this) : success();
 }

@@ -495,6 +495,7 @@ private:
     spec.valueSize = dim(op.getV(), 3);
     spec.scale = op.getScale().convertToFloat();
     spec.causal = op.getPast() != nullptr;
+    spec.window = op.getWindow().value_or(0);
     SmallVector<Value> inputs{op.getQ()};
     bool cached = buffers.contains(op.getK());
     spec.element = cached ? elements[op.getK()] : Scalar::F32;
@@ -514,13 +515,15 @@ private:
     }
     inputs.push_back(op.getPast() ? op.getPast() : missingPast(op));
     int64_t context = boundContext(op, cached);
+    std::string windowText =
+        spec.window ? "_window" + std::to_string(spec.window) : "";
     auto name = llvm::formatv(
-        "attention_{0}x{1}x{2}x{3}_{4}x{5}_{6}{7}_scale{8:e}{9}{10}",
+        "attention_{0}x{1}x{2}x{3}_{4}x{5}_{6}{7}{8}_scale{9:e}{10}{11}",
         dimText(spec.batch), dimText(spec.rows), spec.heads, spec.keySize,
         spec.keyHeads, spec.valueSize,
         spec.element == Scalar::F16 ? "f16" : "f32",
-        spec.causal ? "_causal" : "", spec.scale, spec.mask ? "_mask" : "",
-        maskText);
+        spec.causal ? "_causal" : "", windowText, spec.scale,
+        spec.mask ? "_mask" : "", maskText);
     FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
       return emitAttention(module, name, spec, level);
     });

@@ -8,7 +8,7 @@
 // Scratch holds a copy of the queries, times the scale, as rows of a power of
 // two of bytes would push each other out of the cache; then a record of each
 // row. In a record lie the scores of all positions (a multiple of
-// 16), then 64 bytes for a number a lane: first the largest scores, then 1 /
+// 16; those before the window stay unwritten), then 64 bytes for a number a lane: first the largest scores, then 1 /
 // sum of exponentials. The 64 bytes also keep the records of rows out of each
 // other's cache sets.
 //
@@ -58,11 +58,11 @@ int64_t lq::cpu::scratchBytes(const AttentionSpec &spec, const CpuLevel &level,
 
 namespace {
 
-/// A query row: its place [batch, row, head] in q and out, and how many
-/// positions it sees.
+/// A query row: its place [batch, row, head] in q and out, and the positions
+/// that it sees, from `begin` to before `limit`.
 struct Query {
   Vals place;
-  Val limit;
+  Val begin, limit;
 };
 
 /// Attention of a few query rows that share a key head.
@@ -77,8 +77,11 @@ public:
     positions = k.argument(spec.mask ? 4 : 3) + k.size(q, 1);
     keyBase = batch * (k.size(keys, 0) / batches);
     valueBase = batch * (k.size(values, 0) / batches);
-    // Rows come in order: the last sees the most.
+    // Rows come in order: the first sees the earliest position, the last the
+    // latest.
+    begin = this->queries.front().begin;
     limit = this->queries.back().limit;
+    firstBlock = begin / cacheBlock;
     blocks = (limit + (cacheBlock - 1)) / cacheBlock;
     scoreBytes = blocks * (cacheBlock * 4);
   }
@@ -109,7 +112,8 @@ private:
   SmallVector<Query> queries;
   int64_t parts;
   Val q, keys, values, out;
-  Val positions, keyBase, valueBase, limit, blocks, scoreBytes;
+  Val positions, keyBase, valueBase, begin, limit, firstBlock, blocks,
+      scoreBytes;
 
   int64_t count() const { return static_cast<int64_t>(queries.size()); }
 
@@ -155,7 +159,7 @@ private:
   void writeScores() {
     Val lowest = k.constant(k.floats(), std::numeric_limits<float>::lowest());
     Vals largest =
-        k.forLoop(k.index(0), blocks, 1, Vals(count(), lowest),
+        k.forLoop(firstBlock, blocks, 1, Vals(count(), lowest),
                   [&](Val block, ArrayRef<Val> largest) {
                     Vals products = multiplyKeys(block);
                     Vals next(largest);
@@ -224,10 +228,14 @@ private:
     Val score = products;
     if (spec.mask)
       score = score + loadMask(row, first);
-    Type integers = k.vector(k.lanes(), k.i32());
-    Val left = (queries[row].limit - first).toInteger(k.i32());
     Val hidden = score.like(-std::numeric_limits<double>::infinity());
-    return score.where(k.laneNumbers() < left.broadcast(integers), hidden);
+    auto laneOf = [&](Val position) {
+      Type integers = k.vector(k.lanes(), k.i32());
+      return (position - first).toInteger(k.i32()).broadcast(integers);
+    };
+    if (spec.window)
+      score = hidden.where(k.laneNumbers() < laneOf(queries[row].begin), score);
+    return score.where(k.laneNumbers() < laneOf(queries[row].limit), hidden);
   }
 
   /// The mask of a row at the positions from `first` on.
@@ -274,14 +282,14 @@ private:
     Val largest = k.loadBytes(k.scratch(), tail, k.floats())
                       .reduceMax()
                       .broadcast(k.floats());
-    Vals sums =
-        k.forLoop(record(row), tail, k.lanes() * 4, {k.zeros(k.floats())},
-                  [&](Val offset, ArrayRef<Val> sums) -> Vals {
-                    Val weight = k.exp(
-                        k.loadBytes(k.scratch(), offset, k.floats()) - largest);
-                    k.storeBytes(weight, k.scratch(), offset);
-                    return {sums[0] + weight};
-                  });
+    Vals sums = k.forLoop(
+        record(row) + firstBlock * (cacheBlock * 4), tail, k.lanes() * 4,
+        {k.zeros(k.floats())}, [&](Val offset, ArrayRef<Val> sums) -> Vals {
+          Val weight =
+              k.exp(k.loadBytes(k.scratch(), offset, k.floats()) - largest);
+          k.storeBytes(weight, k.scratch(), offset);
+          return {sums[0] + weight};
+        });
     Val sum = sums[0].reduceAdd();
     Val zero = sum.like(0);
     Val inverse = (sum.like(1) / sum).where(zero < sum, zero);
@@ -310,7 +318,7 @@ private:
       for (int64_t width : widths)
         zeros.push_back(k.zeros(k.vector(width, k.f32())));
     Vals sums = k.forLoop(
-        k.index(0), limit, 1, zeros, [&](Val position, ArrayRef<Val> before) {
+        begin, limit, 1, zeros, [&](Val position, ArrayRef<Val> before) {
           return addPosition(position, row, rows, column, widths, before);
         });
     for (int64_t i = 0; i < rows; ++i) {
@@ -413,7 +421,11 @@ private:
   Val rows, past;
 
   Query makeQuery(Val batch, Val row, Val head) {
-    return {{batch, row, head}, past + (spec.causal ? row + 1 : rows)};
+    Val limit = past + (spec.causal ? row + 1 : rows);
+    Val begin = k.index(0);
+    if (spec.window)
+      begin = (limit - spec.window).max(begin);
+    return {{batch, row, head}, begin, limit};
   }
 };
 

@@ -179,6 +179,8 @@ struct AttentionSpec {
   float scale = 1;
   bool causal = true;
   std::optional<std::array<int64_t, 4>> mask; // sizes, kDynamic where unknown
+  /// Positions that a row of a causal attention sees; 0: all.
+  int64_t window = 0;
 };
 mlir::func::FuncOp emitAttention(mlir::ModuleOp module, llvm::StringRef name,
                                  const AttentionSpec &spec,

@@ -202,6 +202,22 @@ func.func @attention_scale(%q: tensor<1x2x6x64xf32>, %k: tensor<1x7x3x64xf32>) {
 
 // -----
 
+func.func @attention_window(%q: tensor<1x2x6x64xf32>, %k: tensor<1x7x3x64xf32>, %past: index) {
+  // expected-error@+1 {{expected a window of at least one position, got 0}}
+  %0 = lq.attention %q, %k, %k causal from %past {scale = 1.0 : f32, window = 0 : i64} : (tensor<1x2x6x64xf32>, tensor<1x7x3x64xf32>, tensor<1x7x3x64xf32>, index) -> tensor<1x2x6x64xf32>
+  return
+}
+
+// -----
+
+func.func @attention_window_not_causal(%q: tensor<1x2x6x64xf32>, %k: tensor<1x7x3x64xf32>) {
+  // expected-error@+1 {{expected an attention with a window to be causal}}
+  %0 = lq.attention %q, %k, %k {scale = 1.0 : f32, window = 4 : i64} : (tensor<1x2x6x64xf32>, tensor<1x7x3x64xf32>, tensor<1x7x3x64xf32>) -> tensor<1x2x6x64xf32>
+  return
+}
+
+// -----
+
 func.func @attention_keys(%q: tensor<1x2x3x64xf32>, %k: tensor<1x2x3x64xf32, #lq.int8_rows<group = 32>>) {
   // expected-error@+1 {{expected k to be dense or cached}}
   %0 = lq.attention %q, %k, %k {scale = 1.0 : f32} : (tensor<1x2x3x64xf32>, tensor<1x2x3x64xf32, #lq.int8_rows<group = 32>>, tensor<1x2x3x64xf32, #lq.int8_rows<group = 32>>) -> tensor<1x2x3x64xf32>

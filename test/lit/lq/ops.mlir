@@ -73,6 +73,8 @@ func.func @attention(%q: tensor<1x?x6x64xf32>, %k: tensor<1x?x3x64xf32>, %v: ten
   %values = lq.append %v to @blk.0.values at %past : tensor<1x?x3x32xf32> -> tensor<1x?x3x32xf32, #lq.cached>
   // CHECK: lq.attention %{{.*}}, %{{.*}}, %{{.*}} causal from %{{.*}} {scale = 1.250000e-01 : f32}
   %2 = lq.attention %q, %keys, %values causal from %past {scale = 0.125 : f32} : (tensor<1x?x6x64xf32>, tensor<1x?x3x64xf32, #lq.cached>, tensor<1x?x3x32xf32, #lq.cached>, index) -> tensor<1x?x6x32xf32>
+  // CHECK: lq.attention %{{.*}}, %{{.*}}, %{{.*}} causal from %{{.*}} {scale = 1.250000e-01 : f32, window = 512 : i64}
+  %4 = lq.attention %q, %keys, %values causal from %past {scale = 0.125 : f32, window = 512 : i64} : (tensor<1x?x6x64xf32>, tensor<1x?x3x64xf32, #lq.cached>, tensor<1x?x3x32xf32, #lq.cached>, index) -> tensor<1x?x6x32xf32>
   // CHECK: lq.attention %{{.*}}, %{{.*}}, %{{.*}} mask %{{.*}} {scale
   %3 = lq.attention %q, %k, %v mask %mask {scale = 0.125 : f32} : (tensor<1x?x6x64xf32>, tensor<1x?x3x64xf32>, tensor<1x?x3x32xf32>, tensor<1x1x?x?xf32>) -> tensor<1x?x6x32xf32>
   return

@@ -47,11 +47,12 @@ protected:
   /// softmax(scale q k^T + mask) v of one row and head, in double precision.
   std::vector<double> attend(const Shape &s, const float *q,
                              const Array<float> &k, const Array<float> &v,
-                             int64_t b, int64_t g, int64_t limit, double scale,
+                             int64_t b, int64_t g, int64_t begin, int64_t limit,
+                             double scale,
                              llvm::function_ref<double(int64_t)> mask) {
     std::vector<double> weights(limit), out(s.valueSize);
     double largest = -INFINITY, sum = 0;
-    for (int64_t t = 0; t < limit; ++t) {
+    for (int64_t t = begin; t < limit; ++t) {
       for (int64_t d = 0; d < s.keySize; ++d)
         weights[t] +=
             double(q[d]) *
@@ -61,9 +62,9 @@ protected:
     }
     if (largest == -INFINITY)
       return out;
-    for (double &weight : weights)
-      sum += weight = std::exp(weight - largest);
-    for (int64_t t = 0; t < limit; ++t)
+    for (int64_t t = begin; t < limit; ++t)
+      sum += weights[t] = std::exp(weights[t] - largest);
+    for (int64_t t = begin; t < limit; ++t)
       for (int64_t e = 0; e < s.valueSize; ++e)
         out[e] +=
             weights[t] / sum *
@@ -76,6 +77,7 @@ protected:
     bool causal = true, dynamic = true;
     std::optional<std::array<int64_t, 4>> maskShape = {}; // sizes of the array
     bool dynamicMask = false;
+    int64_t window = 0;
   };
 
   void check(const Shape &s, const Variant &variant) {
@@ -91,7 +93,8 @@ protected:
                        variant.element,
                        0.3f,
                        variant.causal,
-                       variant.maskShape};
+                       variant.maskShape,
+                       variant.window};
     if (variant.dynamicMask)
       spec.mask->fill(kDynamic);
     Array<float> q = normal({s.batch, s.rows, s.heads, s.keySize});
@@ -133,6 +136,8 @@ protected:
         for (int64_t h = 0; h < s.heads; ++h) {
           int64_t place = (b * s.rows + row) * s.heads + h;
           int64_t limit = variant.causal ? s.past + row + 1 : s.positions();
+          int64_t begin =
+              variant.window ? std::max<int64_t>(0, limit - variant.window) : 0;
           auto maskAt = [&](int64_t t) -> double {
             if (!variant.maskShape)
               return 0;
@@ -145,7 +150,7 @@ protected:
           };
           std::vector<double> expected =
               attend(s, q.data() + place * s.keySize, k, v, b,
-                     h / (s.heads / s.keyHeads), limit, scale, maskAt);
+                     h / (s.heads / s.keyHeads), begin, limit, scale, maskAt);
           for (int64_t e = 0; e < s.valueSize; ++e)
             ASSERT_NEAR(out[place * s.valueSize + e], expected[e], 1e-5)
                 << "batch " << b << ", row " << row << ", head " << h;
@@ -167,6 +172,18 @@ TEST_P(AttentionTest, Prefill) {
   check({1, 17, 0, 6, 2, 32, 32}, {});
   check({1, 30, 21, 4, 1, 24, 40}, {.element = Scalar::F32});
   check({1, 12, 3, 4, 2, 7, 5}, {});
+}
+
+TEST_P(AttentionTest, Window) {
+  for (int64_t window : {1, 5, 16, 17, 33, 100})
+    for (int64_t past : {0, 15, 40})
+      check({1, 1, past, 6, 2, 32, 32}, {.dynamic = false, .window = window});
+  // Rows of a block whose windows begin in different blocks of positions.
+  for (int64_t window : {1, 9, 16, 30}) {
+    check({1, 37, 0, 4, 2, 16, 24}, {.window = window});
+    check({1, 30, 21, 4, 1, 24, 40},
+          {.element = Scalar::F32, .window = window});
+  }
 }
 
 TEST_P(AttentionTest, Encoder) {
