@@ -102,6 +102,24 @@ def mistral():
     )
 
 
+def gemma3():
+    """The first layer sees a window of 8 positions, the second all."""
+    return tf.Gemma3ForCausalLM, tf.Gemma3TextConfig(
+        hidden_size=HIDDEN,
+        intermediate_size=INNER,
+        vocab_size=VOCABULARY,
+        num_hidden_layers=LAYERS,
+        layer_types=["sliding_attention", "full_attention"],
+        num_attention_heads=HEADS,
+        num_key_value_heads=GROUPS,
+        head_dim=16,
+        query_pre_attn_scalar=16,
+        sliding_window=8,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+    )
+
+
 def gpt2():
     return tf.GPT2LMHeadModel, tf.GPT2Config(
         n_embd=HIDDEN,
@@ -164,6 +182,7 @@ MODELS = {
     "qwen2": qwen2,
     "qwen3": qwen3,
     "mistral": mistral,
+    "gemma3": gemma3,
     "gpt2": gpt2,
     "gpt-neox": gpt_neox,
     "gptj": gptj,

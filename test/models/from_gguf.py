@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Turns a Llama-architecture GGUF file with a byte-level BPE vocabulary into a
-transformers checkpoint (f32).
+"""Turns a GGUF file with a byte-level BPE vocabulary, or one of SentencePiece with
+scores, into a transformers checkpoint (f32).
 
 transformers dequantizes the weights; the tokenizer is built here from the file's
-metadata, because transformers' converter loses the pre-tokenizer that
-tokenizer.ggml.pre names and swaps the special tokens.
+metadata, because transformers' converters lose the pre-tokenizer that
+tokenizer.ggml.pre names, swap the special tokens and take scores for a unigram model.
 """
 
 import argparse
@@ -12,7 +12,15 @@ from pathlib import Path
 
 import torch
 from gguf import GGUFReader, TokenType
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 
@@ -29,30 +37,83 @@ PRE_TOKENIZERS = {
 }
 
 
+def byte_level(field, vocabulary):
+    pre = field("tokenizer.ggml.pre", "gpt-2")
+    if pre not in PRE_TOKENIZERS:
+        raise SystemExit(
+            f"pre-tokenizer {pre!r} is not supported, expected one of "
+            f"{sorted(PRE_TOKENIZERS)}"
+        )
+    merges = [tuple(m.split(" ")) for m in field("tokenizer.ggml.merges")]
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
+    tokenizer.pre_tokenizer = PRE_TOKENIZERS[pre]()
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def merges_of(tokens, scores, types):
+    """All ways to join two tokens to a third, of the highest score first."""
+    normal = {t: i for i, t in enumerate(tokens) if types[i] == TokenType.NORMAL}
+    merges = []
+    for token in sorted(normal, key=lambda token: -scores[normal[token]]):
+        splits = [(token[:i], token[i:]) for i in range(1, len(token))]
+        splits = [(a, b) for a, b in splits if a in normal and b in normal]
+        merges += sorted(splits, key=lambda pair: (normal[pair[0]], normal[pair[1]]))
+    return merges
+
+
+def sentencepiece(field, vocabulary):
+    tokens = field("tokenizer.ggml.tokens")
+    merges = merges_of(
+        tokens, field("tokenizer.ggml.scores"), field("tokenizer.ggml.token_type")
+    )
+    unknown = tokens[field("tokenizer.ggml.unknown_token_id")]
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True
+        )
+    )
+    steps = [normalizers.Replace(" ", "\u2581")]
+    if field("tokenizer.ggml.add_space_prefix", True):
+        steps.insert(0, normalizers.Prepend("\u2581"))
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    return tokenizer
+
+
+KINDS = {"gpt2": byte_level, "llama": sentencepiece}
+
+
 def make_tokenizer(reader):
     def field(name, default=None):
         entry = reader.get_field(name)
         return default if entry is None else entry.contents()
 
-    kind, pre = field("tokenizer.ggml.model"), field("tokenizer.ggml.pre", "gpt-2")
-    if kind != "gpt2" or pre not in PRE_TOKENIZERS:
+    kind = field("tokenizer.ggml.model")
+    if kind not in KINDS:
         raise SystemExit(
-            f"tokenizer {kind!r} with pre-tokenizer {pre!r} is not supported, "
-            f"expected 'gpt2' with one of {sorted(PRE_TOKENIZERS)}"
+            f"tokenizer {kind!r} is not supported, expected one of {sorted(KINDS)}"
         )
     tokens = field("tokenizer.ggml.tokens")
-    merges = [tuple(m.split(" ")) for m in field("tokenizer.ggml.merges")]
-    tokenizer = Tokenizer(models.BPE({t: i for i, t in enumerate(tokens)}, merges))
-    tokenizer.pre_tokenizer = PRE_TOKENIZERS[pre]()
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = KINDS[kind](field, {t: i for i, t in enumerate(tokens)})
     types = field("tokenizer.ggml.token_type")
     special = [t for t, kind in zip(tokens, types) if kind == TokenType.CONTROL]
     tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in special])
+    own = [t for t, kind in zip(tokens, types) if kind == TokenType.USER_DEFINED]
+    tokenizer.add_tokens([AddedToken(t, normalized=False) for t in own])
 
     def name(key):
         index = field(f"tokenizer.ggml.{key}_token_id")
         return None if index is None else tokens[index]
 
+    if field("tokenizer.ggml.add_bos_token", False):
+        bos = name("bos")
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A",
+            special_tokens=[(bos, field("tokenizer.ggml.bos_token_id"))],
+        )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token=name("bos"),
@@ -60,7 +121,7 @@ def make_tokenizer(reader):
         unk_token=name("unknown"),
         pad_token=name("padding"),
         chat_template=field("tokenizer.chat_template"),
-        model_max_length=field("llama.context_length"),
+        model_max_length=field(f"{field('general.architecture')}.context_length"),
     )
 
 

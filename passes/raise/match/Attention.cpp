@@ -245,20 +245,24 @@ LogicalResult emitAttention(Emitter &emitter, const AttentionMatch &match) {
   k = emitCached(emitter, match.k, k, CacheRole::Keys);
   v = emitCached(emitter, match.v, v, CacheRole::Values);
   Value mask, past;
+  IntegerAttr window;
   if (match.scores.mask == MaskKind::Tensor) {
     mask = emitMask(emitter, match.scores);
     if (!mask)
       return failure();
   }
-  if (match.scores.mask == MaskKind::Causal)
+  if (match.scores.mask == MaskKind::Causal) {
     past = emitter.past();
+    if (match.scores.window)
+      window = emitter.builder.getI64IntegerAttr(*match.scores.window);
+  }
   auto type = cast<RankedTensorType>(q.getType());
   SmallVector<int64_t> shape(type.getShape());
   shape[3] = match.valueSize;
   Value out = AttentionOp::create(
       emitter.builder, emitter.location,
       RankedTensorType::get(shape, emitter.builder.getF32Type()), q, k, v, mask,
-      past, emitter.builder.getF32FloatAttr(match.scale()));
+      past, emitter.builder.getF32FloatAttr(match.scale()), window);
   emitter.bindRowsFirst(
       {match.root, HeadLayout::HeadsFirst, match.queryHeads, match.valueSize},
       out);

@@ -1,5 +1,6 @@
 //===- Norm.cpp - RMS norm and layer norm ---------------------------------===//
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "passes/raise/match/Match.h"
 #include <cmath>
 
@@ -16,9 +17,10 @@ struct Factor {
 };
 
 /// The factors of `value`, which Mul and Div nodes join in any order and
-/// grouping. At most `limit`; nothing if there are more.
+/// grouping; `whole` is not divided further. At most `limit`; nothing if there
+/// are more.
 std::optional<SmallVector<Factor>> factorsOf(const Graph &graph, Value value,
-                                             unsigned limit) {
+                                             unsigned limit, Value whole = {}) {
   SmallVector<Factor> factors, open = {{value, false}};
   while (!open.empty()) {
     if (open.size() + factors.size() > limit)
@@ -26,7 +28,7 @@ std::optional<SmallVector<Factor>> factorsOf(const Graph &graph, Value value,
     Factor factor = open.pop_back_val();
     Value stripped = graph.strip(factor.value);
     onnx::NodeOp node = Graph::node(stripped);
-    if (!node || !graph.isData(stripped) ||
+    if (!node || !graph.isData(stripped) || stripped == whole ||
         !(node.is("Mul") || node.is("Div"))) {
       factors.push_back({stripped, factor.divides});
       continue;
@@ -119,9 +121,23 @@ Value uncentred(const Graph &graph, Value centred) {
   return averaged && graph.strip(averaged) == x ? x : Value();
 }
 
+/// The first 1 / sqrt(mean(x^2) + epsilon) among the factors of `root`.
+std::optional<MeanSquare> findInverseRoot(const Graph &graph, Value root) {
+  // x may itself be a product of a few.
+  if (auto factors = factorsOf(graph, root, 8))
+    for (const Factor &factor : *factors)
+      if (auto found = findInverseRoot(graph, factor))
+        return found;
+  return std::nullopt;
+}
+
 /// x * gamma / sqrt(mean(x^2) + epsilon), in any order.
 std::optional<NormMatch> findNormProduct(const Graph &graph, Value root) {
-  std::optional<SmallVector<Factor>> factors = factorsOf(graph, root, 4);
+  std::optional<MeanSquare> first = findInverseRoot(graph, root);
+  if (!first)
+    return std::nullopt;
+  std::optional<SmallVector<Factor>> factors =
+      factorsOf(graph, root, 4, first->x);
   if (!factors)
     return std::nullopt;
   NormMatch match;
@@ -172,6 +188,10 @@ std::optional<NormMatch> checked(const Graph &graph, NormMatch match) {
   return match;
 }
 
+bool isLastKept(ArrayRef<int64_t> permutation) {
+  return permutation.back() == static_cast<int64_t>(permutation.size()) - 1;
+}
+
 LogicalResult emitNorm(Emitter &emitter, const NormMatch &match) {
   Value x = emitter.get(match.x);
   Value gamma = emitter.vector(match.gamma, match.size);
@@ -179,9 +199,16 @@ LogicalResult emitNorm(Emitter &emitter, const NormMatch &match) {
     return failure();
   FloatAttr epsilon = emitter.builder.getF32FloatAttr(match.epsilon);
   if (!match.centred) {
-    emitter.bind(match.root,
-                 RmsNormOp::create(emitter.builder, emitter.location,
-                                   x.getType(), x, gamma, epsilon));
+    // Heads are normed before they are transposed, so that the transpose
+    // cancels with that of the attention.
+    auto transpose = x.getDefiningOp<linalg::TransposeOp>();
+    bool moves = transpose && isLastKept(transpose.getPermutation());
+    Value from = moves ? transpose.getInput() : x;
+    Value norm = RmsNormOp::create(emitter.builder, emitter.location,
+                                   from.getType(), from, gamma, epsilon);
+    if (moves)
+      norm = emitter.transpose(norm, transpose.getPermutation());
+    emitter.bind(match.root, norm);
     return success();
   }
   Value beta;

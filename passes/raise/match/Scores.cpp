@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/raise/match/Probe.h"
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 
@@ -18,6 +19,9 @@ static constexpr int64_t kMaxSquareMask = 2048;
 /// A score below this is hidden: exporters write -inf, the lowest f32 or f16
 /// number, or -10000 (GPT-2, BERT).
 static constexpr double kHidden = -5000;
+
+/// The window of an attention that has none.
+static constexpr int64_t kNoWindow = std::numeric_limits<int64_t>::max();
 
 static bool isHidden(double score) { return !(score > kHidden); }
 
@@ -120,9 +124,16 @@ std::vector<double> runMask(const Graph &graph, const Scores &scores,
   return probe.run(softmaxInput);
 }
 
-/// What a mask of `shape`, [batch, heads, rows, columns], hides.
+/// Whether a causal attention with `window` positions shows `column` to a row
+/// that stands at `position`.
+bool isSeen(int64_t column, int64_t position, int64_t window) {
+  return column <= position && column > position - window;
+}
+
+/// What a mask of `shape`, [batch, heads, rows, columns], hides. Causal is one
+/// with `window` positions.
 MaskKind classifyMask(ArrayRef<double> mask, ArrayRef<int64_t> shape,
-                      int64_t past) {
+                      int64_t past, int64_t window) {
   bool none = true, causal = true;
   int64_t rows = shape[2], columns = shape[3];
   for (auto [i, number] : llvm::enumerate(mask)) {
@@ -130,36 +141,78 @@ MaskKind classifyMask(ArrayRef<double> mask, ArrayRef<int64_t> shape,
     bool hidden = isHidden(number);
     bool plain = hidden || std::abs(number) < 1e-6;
     none &= plain && !hidden;
-    causal &= plain && hidden == (column > past + row);
+    causal &= plain && hidden != isSeen(column, past + row, window);
   }
   return none ? MaskKind::None : causal ? MaskKind::Causal : MaskKind::Tensor;
 }
 
-/// Whether what was causal for few positions is so for `context` of them. For
-/// the sake of memory the mask's own operands are looked at, not the scores:
-/// all places that are seen hold one number, all that are hidden another.
-bool isCausalFar(const Graph &graph, const Scores &scores, int64_t context) {
+/// The window of an operand of a causal mask, whose last row stands at the last
+/// of `columns` positions: all places that are seen hold one number, all that
+/// are hidden another. Nothing if it is no such mask.
+std::optional<int64_t> windowOf(ArrayRef<double> numbers, int64_t columns) {
+  if (numbers.empty() || numbers.size() % columns != 0)
+    return std::nullopt;
+  int64_t rows = static_cast<int64_t>(numbers.size()) / columns, window = 0;
+  double seen = numbers.back();
+  while (window < columns && *(numbers.end() - 1 - window) == seen)
+    ++window;
+  std::optional<double> hidden;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column) {
+      double number = numbers[row * columns + column];
+      bool expected = isSeen(column, columns - rows + row, window);
+      if (!expected && !hidden)
+        hidden = number;
+      if (number != (expected ? seen : *hidden) || hidden == seen)
+        return std::nullopt;
+    }
+  return window;
+}
+
+/// The window of a mask that is causal for `context` positions; kNoWindow if a
+/// row sees all before it. For the sake of memory the mask's own operands are
+/// looked at, not the scores. Nothing if the mask is not causal.
+std::optional<int64_t> findWindow(const Graph &graph, const Scores &scores,
+                                  int64_t context) {
   bool hasPast = graph.roles().hasPast();
-  context = hasPast ? context : std::min(context, kMaxSquareMask);
+  int64_t columns = hasPast ? context : std::min(context, kMaxSquareMask);
+  int64_t window = kNoWindow;
   Probe probe(graph);
-  probe.set(kSequence, hasPast ? 1 : context);
-  probe.set(kPast, hasPast ? context - 1 : 0);
-  int64_t rows = hasPast ? 1 : context;
+  probe.set(kSequence, hasPast ? 1 : columns);
+  probe.set(kPast, hasPast ? columns - 1 : 0);
   for (const Scores::Step &step : scores.steps) {
     if (!step.operand || graph.scalar(step.operand))
       continue;
     std::vector<double> numbers = probe.run(step.operand);
-    if (static_cast<int64_t>(numbers.size()) != rows * context)
-      return false;
-    for (int64_t row = 0; row < rows; ++row)
-      for (int64_t column = 0; column < context; ++column) {
-        bool seen = column <= probe.past() + row;
-        double expected = seen ? numbers[0] : numbers[context - 1];
-        if (numbers[row * context + column] != expected)
-          return false;
-      }
+    if (static_cast<int64_t>(numbers.size()) !=
+        (hasPast ? 1 : columns) * columns)
+      return std::nullopt;
+    std::optional<int64_t> found = windowOf(numbers, columns);
+    if (!found)
+      return std::nullopt;
+    if (*found < columns)
+      window = std::min(window, *found);
   }
-  return true;
+  return window;
+}
+
+/// Says of `scores` what `mask` of `shape`, its numbers for few positions,
+/// hides; what it hides of `context` must fit that.
+void setMask(const Graph &graph, Scores &scores, ArrayRef<double> mask,
+             ArrayRef<int64_t> shape, int64_t past, int64_t context) {
+  scores.mask = classifyMask(mask, shape, past, kNoWindow);
+  if (scores.mask == MaskKind::None)
+    return;
+  scores.mask = MaskKind::Tensor;
+  if (!graph.roles().isGenerative())
+    return;
+  std::optional<int64_t> window =
+      findWindow(graph, scores, std::max(context, shape[3]));
+  if (!window || classifyMask(mask, shape, past, *window) != MaskKind::Causal)
+    return;
+  scores.mask = MaskKind::Causal;
+  if (*window != kNoWindow)
+    scores.window = window;
 }
 
 } // namespace
@@ -178,11 +231,8 @@ std::optional<Scores> matchScores(const Graph &graph, Value softmaxInput,
     scores.mask = MaskKind::Tensor;
     return scores;
   }
-  scores.mask =
-      classifyMask(mask, *probe.shapeOf(scores.product), probe.past());
-  if (scores.mask == MaskKind::Causal &&
-      (!graph.roles().isGenerative() || !isCausalFar(graph, scores, context)))
-    scores.mask = MaskKind::Tensor;
+  setMask(graph, scores, mask, *probe.shapeOf(scores.product), probe.past(),
+          context);
   return scores;
 }
 
@@ -233,14 +283,14 @@ std::optional<Scores> operatorScores(const Graph &graph, double scale,
   for (const Extent &extent : shape)
     sizes.push_back(probe.evaluate(extent).value_or(1));
   std::vector<double> numbers = runOperatorMask(graph, mask, sizes);
-  MaskKind kind = numbers.empty() ? MaskKind::Tensor
-                                  : classifyMask(numbers, sizes, probe.past());
-  if (causal && kind != MaskKind::None)
+  scores.mask = MaskKind::Tensor;
+  if (!numbers.empty())
+    setMask(graph, scores, numbers, sizes, probe.past(), context);
+  if (!causal)
+    return scores;
+  if (scores.mask != MaskKind::None)
     return std::nullopt;
-  if (kind == MaskKind::Causal &&
-      (!graph.roles().isGenerative() || !isCausalFar(graph, scores, context)))
-    kind = MaskKind::Tensor;
-  scores.mask = causal ? MaskKind::Causal : kind;
+  scores.mask = MaskKind::Causal;
   return scores;
 }
 

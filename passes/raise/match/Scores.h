@@ -23,6 +23,9 @@ struct Scores {
   mlir::Value product;
   double scale = 1;
   MaskKind mask = MaskKind::None;
+  /// Causal: how many positions a row sees, itself included; nothing if all
+  /// that the model can have.
+  std::optional<int64_t> window;
 
   /// The steps from the product on that have to do with the mask, in order.
   enum class StepKind { Scale, Add, Keep, Hide };
@@ -38,7 +41,7 @@ struct Scores {
 };
 
 /// The scores that `softmaxInput` is computed from. `context` positions are
-/// looked at to tell a causal mask from a sliding window.
+/// looked at to find a sliding window.
 std::optional<Scores> matchScores(const Graph &graph, mlir::Value softmaxInput,
                                   int64_t context);
 

@@ -98,3 +98,31 @@ module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
     return %y, %y2 : tensor<?x2xf32>, tensor<?x2xf32>
   }
 }
+
+// -----
+
+// The input is a product itself, as Gemma's scaled embeddings are.
+// CHECK-LABEL: module
+// CHECK: %[[X:.*]] = linalg.generic
+// CHECK: lq.rms_norm %[[X]], %{{.*}} {epsilon = 9.99999997E-7 : f32}
+// CHECK-NOT: linalg
+module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
+  onnx.initializer @gamma : tensor<2xf32> = dense<[0.5, 0.25]>
+  func.func @main(%x: tensor<?x2xf32> {onnx.name = "x", onnx.dims = ["rows", 2]}) -> tensor<?x2xf32> {
+    %gamma = onnx.get @gamma : tensor<2xf32>
+    %scale = onnx.node "Constant"() {value = dense<3.0> : tensor<f32>} : () -> tensor<f32>
+    %two = onnx.node "Constant"() {value = dense<2.0> : tensor<f32>} : () -> tensor<f32>
+    %one = onnx.node "Constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+    %epsilon = onnx.node "Constant"() {value = dense<1.0e-6> : tensor<f32>} : () -> tensor<f32>
+    %axes = onnx.node "Constant"() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
+    %z = onnx.node "Mul"(%x, %scale) : (tensor<?x2xf32>, tensor<f32>) -> tensor<?x2xf32>
+    %s = onnx.node "Pow"(%z, %two) : (tensor<?x2xf32>, tensor<f32>) -> tensor<?x2xf32>
+    %m = onnx.node "ReduceMean"(%s, %axes) : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+    %a = onnx.node "Add"(%m, %epsilon) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xf32>
+    %q = onnx.node "Sqrt"(%a) : (tensor<?x1xf32>) -> tensor<?x1xf32>
+    %i = onnx.node "Div"(%one, %q) : (tensor<f32>, tensor<?x1xf32>) -> tensor<?x1xf32>
+    %n = onnx.node "Mul"(%z, %i) : (tensor<?x2xf32>, tensor<?x1xf32>) -> tensor<?x2xf32>
+    %y = onnx.node "Mul"(%n, %gamma) : (tensor<?x2xf32>, tensor<2xf32>) -> tensor<?x2xf32>
+    return %y : tensor<?x2xf32>
+  }
+}
