@@ -7,6 +7,7 @@
 #include "passes/checkpoint/ModelWeights.h"
 #include "passes/checkpoint/Packing.h"
 #include "passes/checkpoint/Passes.h"
+#include "passes/checkpoint/QuantizationConfig.h"
 #include "passes/quantize/ColumnOrder.h"
 #include "passes/quantize/WeightSource.h"
 #include "runtime/Safetensors.h"
@@ -254,6 +255,11 @@ LogicalResult CheckpointExporter::writeConfig() {
   auto config = readJsonObject(where);
   if (!config)
     return fail(llvm::toString(config.takeError()));
+  StringRef type = config->getString("model_type").value_or("");
+  if (storesNormsLessOne(type))
+    return fail(quoted(where) + ": models of type " + quoted(type) +
+                " cannot be exported, as their norms are stored less one; "
+                "export to GGUF instead");
   if (common)
     (*config)["quantization_config"] = quantizationConfig();
   std::string text;

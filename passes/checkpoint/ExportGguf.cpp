@@ -42,6 +42,7 @@ private:
     return emitError(module.getLoc()) << message;
   }
   LogicalResult writeMetadata();
+  LogicalResult checkWindows();
   LogicalResult collect();
   LogicalResult addTensor(const Tensor &tensor);
   lq::Error produce(const Tensor &tensor, GgufSink &sink) const;
@@ -71,21 +72,42 @@ LogicalResult GgufExporter::writeMetadata() {
   return success();
 }
 
+/// Every window of the model must be the one that the file tells of.
+LogicalResult GgufExporter::checkWindows() {
+  WalkResult result = module.walk([&](AttentionOp op) {
+    int64_t window = op.getWindow().value_or(0);
+    if (window == 0 || window == model.window)
+      return WalkResult::advance();
+    op.emitError() << "attention over a window of " << window
+                   << " positions cannot be exported to GGUF as architecture "
+                   << model.architecture
+                   << (model.window ? ", whose window in config.json is " : "")
+                   << (model.window ? std::to_string(model.window) : "");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// The first name that GGUF has for a weight.
-static std::string nameOf(StringRef own, ArrayRef<std::string> roles) {
+static std::string nameOf(StringRef own, ArrayRef<std::string> roles,
+                          StringRef architecture) {
   for (const std::string &role : roles)
-    if (std::string name = toGgufName(role); !name.empty())
+    if (std::string name = toGgufName(role, architecture); !name.empty())
       return name;
   StringRef unwrapped = own;
   unwrapped.consume_front("model.");
   for (StringRef each : {own, unwrapped})
-    if (std::string name = toGgufName(each); !name.empty())
+    if (std::string name = toGgufName(each, architecture); !name.empty())
       return name;
   return {};
 }
 
 LogicalResult GgufExporter::collect() {
-  for (auto &[weight, name, isHead, order] : nameWeights(module, nameOf)) {
+  auto named =
+      nameWeights(module, [&](StringRef own, ArrayRef<std::string> roles) {
+        return nameOf(own, roles, model.architecture);
+      });
+  for (auto &[weight, name, isHead, order] : named) {
     if (order)
       return emitError(weight.getLoc())
              << "weight @" << weight.getSymName()
@@ -193,7 +215,7 @@ LogicalResult GgufExporter::run() {
   if (!opened)
     return fail(llvm::toString(opened.takeError()));
   files = std::move(*opened);
-  if (failed(writeMetadata()) || failed(collect()))
+  if (failed(writeMetadata()) || failed(checkWindows()) || failed(collect()))
     return failure();
   if (lq::Error error = writer.finish(path.str()))
     return fail(error.message());

@@ -28,9 +28,10 @@ struct Architecture {
 };
 
 constexpr Architecture architectures[] = {
-    {"llama", true}, {"granite", true}, {"mistral3", true},   {"olmo", true},
-    {"arcee", true}, {"smollm3", true}, {"qwen2", false},     {"qwen3", false},
-    {"phi3", false}, {"gpt2", false},   {"starcoder2", false}};
+    {"llama", true},  {"granite", true},     {"mistral3", true},
+    {"olmo", true},   {"arcee", true},       {"smollm3", true},
+    {"qwen2", false}, {"qwen3", false},      {"phi3", false},
+    {"gpt2", false},  {"starcoder2", false}, {"gemma3", false}};
 
 class GgufCheckpoint final : public Checkpoint {
 public:
@@ -41,7 +42,7 @@ public:
 
   llvm::Error open();
   std::string translate(StringRef name) const override {
-    return toGgufName(name);
+    return toGgufName(name, architecture->name);
   }
   bool contains(StringRef name) const override {
     return reader.findTensor(std::string_view(name));

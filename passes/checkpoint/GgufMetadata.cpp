@@ -32,7 +32,8 @@ struct ModelType {
 constexpr ModelType modelTypes[] = {{"llama", "llama", true},
                                     {"mistral", "llama", true},
                                     {"qwen2", "qwen2", false},
-                                    {"qwen3", "qwen3", false}};
+                                    {"qwen3", "qwen3", false},
+                                    {"gemma3_text", "gemma3", false}};
 
 /// Reads numbers of config.json; the first that is missing is kept.
 class ConfigReader {
@@ -55,11 +56,21 @@ public:
     missing = missing.empty() ? name.str() : missing;
     return 1;
   }
-  /// Where rotary embeddings are described: fields of their own, or an object.
-  const json::Object *rope() const {
-    if (const json::Object *object = config.getObject("rope_parameters"))
-      return object;
-    return config.getObject("rope_scaling");
+  /// Whether a field is there and not null.
+  bool has(StringRef name) const {
+    const json::Value *value = config.get(name);
+    return value && value->kind() != json::Value::Null;
+  }
+  const json::Object &object() const { return config; }
+  StringRef place() const { return where; }
+
+  /// Where rotary embeddings are described: fields of their own, or an object,
+  /// or an object for each kind of layer.
+  const json::Object *rope(StringRef layers = "full_attention") const {
+    const json::Object *object = config.getObject("rope_parameters");
+    if (const json::Object *own = object ? object->getObject(layers) : nullptr)
+      return own;
+    return object ? object : config.getObject("rope_scaling");
   }
   double ropeBase() const {
     if (auto base = config.getNumber("rope_theta"))
@@ -134,6 +145,77 @@ static llvm::Error writeScaling(const ConfigReader &reader, int64_t size,
   return llvm::Error::success();
 }
 
+/// Which layers slide a window, as numbers 0 and 1; empty if it is five of six,
+/// as llama.cpp takes for granted.
+static llvm::Expected<std::vector<uint32_t>>
+findSlidingLayers(const ConfigReader &reader) {
+  constexpr uint32_t usual = 6;
+  std::vector<uint32_t> sliding;
+  bool isUsual = true;
+  const json::Array *types = reader.object().getArray("layer_types");
+  int64_t layers = reader.integer("num_hidden_layers", 0);
+  int64_t pattern = reader.integer("sliding_window_pattern", usual);
+  if (types && static_cast<int64_t>(types->size()) != layers)
+    return fail(quoted(reader.place()) + ": expected " + Twine(layers) +
+                " layer_types, got " + Twine(types->size()));
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    bool slides = pattern > 0 && (layer + 1) % pattern != 0;
+    if (types)
+      slides = (*types)[layer].getAsString() == "sliding_attention";
+    isUsual &= slides == ((layer + 1) % usual != 0);
+    sliding.push_back(slides);
+  }
+  if (isUsual)
+    sliding.clear();
+  return sliding;
+}
+
+/// What Gemma 3 has besides. llama.cpp scales scores by 1 / sqrt(head size),
+/// but for the model of 62 layers.
+static llvm::Error writeGemmaKeys(const ConfigReader &reader, int64_t size,
+                                  GgufModel &model, GgufWriter &writer) {
+  constexpr int64_t layersOf27b = 62;
+  const json::Object &config = reader.object();
+  auto refuse = [&](const Twine &what) {
+    return fail(quoted(reader.place()) + ": a model of type gemma3_text " +
+                what + " cannot be exported to GGUF");
+  };
+  int64_t scale = size;
+  if (reader.integer("num_hidden_layers", 0) == layersOf27b)
+    scale = reader.integer("hidden_size", 0) / model.heads;
+  if (config.getNumber("query_pre_attn_scalar").value_or(256) !=
+      static_cast<double>(scale))
+    return refuse("whose query_pre_attn_scalar is not " + Twine(scale));
+  if (config.getString("hidden_activation").value_or("") != "gelu_pytorch_tanh")
+    return refuse("whose hidden_activation is not gelu_pytorch_tanh");
+  if (config.getBoolean("use_bidirectional_attention").value_or(false) ||
+      reader.has("attn_logit_softcapping"))
+    return refuse("with bidirectional attention or capped scores");
+  const std::string prefix = model.architecture + ".";
+  if (auto cap = config.getNumber("final_logit_softcapping"))
+    writer.setMetadata(prefix + "final_logit_softcapping",
+                       GgufValue(static_cast<float>(*cap)));
+  model.window = reader.integer("sliding_window", 0);
+  if (model.window < 1)
+    return refuse("without a sliding_window");
+  writer.setMetadata(prefix + "attention.sliding_window",
+                     GgufValue(static_cast<uint32_t>(model.window)));
+  auto sliding = findSlidingLayers(reader);
+  if (!sliding)
+    return sliding.takeError();
+  if (!sliding->empty())
+    writer.setMetadata(prefix + "attention.sliding_window_pattern",
+                       GgufValue(*sliding));
+  const json::Object *local = reader.rope("sliding_attention");
+  double base =
+      (local ? local->getNumber("rope_theta") : std::nullopt).value_or(10000);
+  writer.setMetadata(
+      prefix + "rope.freq_base_swa",
+      GgufValue(static_cast<float>(
+          config.getNumber("rope_local_base_freq").value_or(base))));
+  return llvm::Error::success();
+}
+
 llvm::Expected<GgufModel>
 checkpoint::writeModelMetadata(const json::Object &config, StringRef where,
                                GgufWriter &writer) {
@@ -142,8 +224,8 @@ checkpoint::writeModelMetadata(const json::Object &config, StringRef where,
       modelTypes, [&](const ModelType &each) { return each.type == type; });
   if (found == std::end(modelTypes))
     return fail(quoted(where) + ": models of type " + quoted(type) +
-                " cannot be exported to GGUF; expected llama, mistral, qwen2 "
-                "or qwen3");
+                " cannot be exported to GGUF; expected llama, mistral, qwen2, "
+                "qwen3 or gemma3_text");
   ConfigReader reader(config, where);
   GgufModel model;
   model.architecture = found->architecture.str();
@@ -161,7 +243,11 @@ checkpoint::writeModelMetadata(const json::Object &config, StringRef where,
   writer.setMetadata("general.architecture", GgufValue(model.architecture));
   writer.setMetadata("general.quantization_version", GgufValue(uint32_t(2)));
   set("block_count", reader.integer("num_hidden_layers"));
-  set("context_length", reader.integer("max_position_embeddings"));
+  int64_t context = reader.integer("max_position_embeddings");
+  // llama.cpp has no window for Mistral: it is the same up to its size.
+  if (type == "mistral" && reader.has("sliding_window"))
+    context = std::min(context, reader.integer("sliding_window", context));
+  set("context_length", context);
   set("embedding_length", hidden);
   set("feed_forward_length", reader.integer("intermediate_size"));
   set("attention.head_count", model.heads);
@@ -177,6 +263,9 @@ checkpoint::writeModelMetadata(const json::Object &config, StringRef where,
       GgufValue(static_cast<float>(reader.number("rms_norm_eps"))));
   if (llvm::Error error = writeScaling(reader, size, model, writer))
     return std::move(error);
+  if (model.architecture == "gemma3")
+    if (llvm::Error error = writeGemmaKeys(reader, size, model, writer))
+      return std::move(error);
   if (llvm::Error error = reader.takeError())
     return std::move(error);
   return model;

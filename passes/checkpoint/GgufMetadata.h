@@ -17,6 +17,8 @@ struct GgufModel {
   /// Rows of queries and keys are stored in the order of interleaved rotary
   /// embeddings.
   bool interleaved = false;
+  /// Positions that layers with a window see; 0 where no layer has one.
+  int64_t window = 0;
   /// Factors of the rotary frequencies, one a pair of a head; empty: none.
   std::vector<float> ropeFactors;
 };

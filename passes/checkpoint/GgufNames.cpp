@@ -42,6 +42,13 @@ static constexpr NamePair layerModules[] = {
     {"mlp.c_proj", "ffn_down"},
 };
 
+/// Of architectures with a norm after the attention.
+static constexpr NamePair gemmaModules[] = {
+    {"post_attention_layernorm", "post_attention_norm"},
+    {"pre_feedforward_layernorm", "ffn_norm"},
+    {"post_feedforward_layernorm", "post_ffw_norm"},
+};
+
 static constexpr NamePair otherModules[] = {
     {"model.embed_tokens", "token_embd"}, {"transformer.wte", "token_embd"},
     {"transformer.wpe", "position_embd"}, {"model.norm", "output_norm"},
@@ -56,7 +63,7 @@ static StringRef lookup(const NamePair (&pairs)[n], StringRef module) {
   return {};
 }
 
-std::string checkpoint::toGgufName(StringRef name) {
+std::string checkpoint::toGgufName(StringRef name, StringRef architecture) {
   auto [module, suffix] = name.rsplit('.');
   if (suffix != "weight" && suffix != "bias")
     return {};
@@ -66,7 +73,11 @@ std::string checkpoint::toGgufName(StringRef name) {
     if (!rest.consume_front(prefix) || rest.consumeInteger(10, layer) ||
         !rest.consume_front("."))
       continue;
-    StringRef found = lookup(layerModules, rest);
+    StringRef found;
+    if (architecture == "gemma3")
+      found = lookup(gemmaModules, rest);
+    if (found.empty())
+      found = lookup(layerModules, rest);
     return found.empty()
                ? std::string()
                : ("blk." + llvm::Twine(layer) + "." + found + "." + suffix)

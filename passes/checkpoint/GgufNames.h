@@ -8,10 +8,10 @@
 
 namespace lq::checkpoint {
 
-/// The name in a GGUF file of the tensor that Hugging Face's libraries call
-/// `name`: "model.layers.3.mlp.up_proj.weight" -> "blk.3.ffn_up.weight". Empty
-/// if there is none.
-std::string toGgufName(llvm::StringRef name);
+/// The name in a GGUF file of ggml's `architecture` of the tensor that Hugging
+/// Face's libraries call `name`: "model.layers.3.mlp.up_proj.weight" ->
+/// "blk.3.ffn_up.weight". Empty if there is none.
+std::string toGgufName(llvm::StringRef name, llvm::StringRef architecture);
 
 } // namespace lq::checkpoint
 

@@ -8,6 +8,8 @@
 #include "dialects/common/WeightFile.h"
 #include "passes/checkpoint/GgufMetadata.h"
 #include "runtime/tokenizer/TokenizerModel.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringMap.h"
 
 using namespace lq;
 using namespace lq::checkpoint;
@@ -62,6 +64,122 @@ static std::string splitterName(const json::Object &pipeline) {
     return "llama-bpe";
   return StringRef(patterns).contains("\\p{N}|") ? "qwen2" : "";
 }
+
+//===----------------------------------------------------------------------===//
+// SentencePiece
+//===----------------------------------------------------------------------===//
+
+/// U+2581, which stands for a space.
+static constexpr llvm::StringLiteral spaceMark = "\xe2\x96\x81";
+
+/// Whether a step turns spaces, and nothing else, into the mark.
+static bool marksSpaces(const json::Object *step) {
+  const json::Object *pattern = step->getObject("pattern");
+  return typeOf(step) == "Replace" && pattern &&
+         pattern->getString("String") == " " &&
+         step->getString("content") == spaceMark;
+}
+
+/// Whether a step splits at spaces, of which none is left.
+static bool splitsAtSpaces(const json::Object *step) {
+  const json::Object *pattern = step->getObject("pattern");
+  return typeOf(step) == "Split" && pattern &&
+         pattern->getString("String") == " " &&
+         !step->getBoolean("invert").value_or(false);
+}
+
+/// Of a tokenizer that does as SentencePiece does, whether it puts a space
+/// before the text; nothing of others. Spaces are marked, and what no token
+/// covers becomes bytes.
+static std::optional<bool> findSpacePrefix(const json::Object &pipeline) {
+  const json::Object *model = pipeline.getObject("model");
+  if (!model || !model->getBoolean("byte_fallback").value_or(false) ||
+      model->getBoolean("ignore_merges").value_or(false))
+    return std::nullopt;
+  auto normalizers = stepsOf(pipeline, "normalizer", "normalizers");
+  auto splitters = stepsOf(pipeline, "pre_tokenizer", "pretokenizers");
+  if (normalizers.empty() && splitters.size() == 1 &&
+      typeOf(splitters[0]) == "Metaspace") {
+    StringRef scheme = splitters[0]->getString("prepend_scheme").value_or("");
+    bool isPlain = splitters[0]->getString("replacement") == spaceMark &&
+                   !splitters[0]->getBoolean("split").value_or(true) &&
+                   (scheme == "always" || scheme == "never");
+    return isPlain ? std::optional(scheme == "always") : std::nullopt;
+  }
+  if (!llvm::all_of(splitters, splitsAtSpaces))
+    return std::nullopt;
+  bool prefixes = normalizers.size() == 2 &&
+                  typeOf(normalizers[0]) == "Prepend" &&
+                  normalizers[0]->getString("prepend") == spaceMark;
+  if (normalizers.size() != (prefixes ? 2 : 1) ||
+      !marksSpaces(normalizers.back()))
+    return std::nullopt;
+  return prefixes;
+}
+
+/// The bytes of the character at the start of `text`.
+static size_t characterSize(StringRef text) {
+  size_t size = 1;
+  while (size < text.size() && (text[size] & 0xc0) == 0x80)
+    ++size;
+  return size;
+}
+
+/// Whether the merges are all ways to join two tokens to a third, as
+/// SentencePiece joins any neighbours whose text is a token.
+static bool areMergesComplete(const TokenizerModel &model) {
+  llvm::StringMap<int32_t> ids;
+  for (auto [id, token] : llvm::enumerate(model.tokens))
+    if (model.types[id] == TokenType::Normal)
+      ids[token] = static_cast<int32_t>(id);
+  llvm::DenseSet<std::pair<int32_t, int32_t>> merges;
+  for (auto [left, right, result] : model.merges)
+    merges.insert({left, right});
+  auto isSymbol = [&](StringRef text) {
+    return ids.contains(text) || characterSize(text) == text.size();
+  };
+  for (const auto &entry : ids) {
+    StringRef token = entry.first();
+    for (size_t at = characterSize(token); at < token.size();
+         at += characterSize(token.substr(at))) {
+      StringRef left = token.take_front(at), right = token.substr(at);
+      if (!isSymbol(left) || !isSymbol(right))
+        continue;
+      auto first = ids.find(left), second = ids.find(right);
+      if (first == ids.end() || second == ids.end() ||
+          !merges.contains({first->second, second->second}))
+        return false;
+    }
+  }
+  return true;
+}
+
+/// Scores by which SentencePiece joins in the order of the merges: that of the
+/// n-th token they make is -n, that of tokens they do not make the lowest.
+/// Nothing if no scores do that.
+static std::optional<std::vector<float>>
+findScores(const TokenizerModel &model) {
+  if (!areMergesComplete(model))
+    return std::nullopt;
+  std::vector<float> scores(model.tokens.size(), 1);
+  int32_t last = -1, made = 0;
+  for (auto [left, right, result] : model.merges) {
+    if (result == last)
+      continue;
+    if (scores[result] <= 0)
+      return std::nullopt;
+    scores[result] = -static_cast<float>(made++);
+    last = result;
+  }
+  for (float &score : scores)
+    if (score > 0)
+      score = -static_cast<float>(made);
+  return scores;
+}
+
+//===----------------------------------------------------------------------===//
+// All tokenizers
+//===----------------------------------------------------------------------===//
 
 namespace {
 /// Special tokens around a text.
@@ -122,7 +240,16 @@ llvm::Error checkpoint::writeTokenizerKeys(StringRef folder, int64_t vocabulary,
   const json::Object &pipeline =
       parsed->getAsObject() ? *parsed->getAsObject() : empty;
   std::string splitter = splitterName(pipeline);
-  if (model->kind != TokenizerKind::Bpe || splitter.empty())
+  std::optional<bool> prefix;
+  std::optional<std::vector<float>> scores;
+  if (splitter.empty()) {
+    prefix = findSpacePrefix(pipeline);
+    splitter = prefix ? "default" : "";
+    if (prefix)
+      scores = findScores(*model);
+  }
+  if (model->kind != TokenizerKind::Bpe || splitter.empty() ||
+      (prefix && !scores))
     return fail("the tokenizer in " + quoted(folder) +
                 " splits text in a way that has no name in llama.cpp");
   std::optional<Ends> ends = findEnds(pipeline, *model);
@@ -133,6 +260,8 @@ llvm::Error checkpoint::writeTokenizerKeys(StringRef folder, int64_t vocabulary,
     return fail("the tokenizer in " + quoted(folder) + " has " +
                 Twine(model->tokens.size()) + " tokens, the model " +
                 Twine(vocabulary));
+  if (scores)
+    scores->resize(vocabulary, -static_cast<float>(model->merges.size()));
   // Models round their vocabulary up.
   for (int64_t id = static_cast<int64_t>(model->tokens.size()); id < vocabulary;
        ++id) {
@@ -141,7 +270,10 @@ llvm::Error checkpoint::writeTokenizerKeys(StringRef folder, int64_t vocabulary,
   }
   writeTokenizerMetadata(*model, writer);
   writer.setMetadata("tokenizer.ggml.pre", GgufValue(splitter));
-  writer.setMetadata("tokenizer.ggml.add_space_prefix", GgufValue(false));
+  if (scores)
+    writer.setMetadata("tokenizer.ggml.scores", GgufValue(*scores));
+  writer.setMetadata("tokenizer.ggml.add_space_prefix",
+                     GgufValue(prefix.value_or(false)));
   writer.setMetadata("tokenizer.ggml.add_bos_token", GgufValue(ends->bos));
   writer.setMetadata("tokenizer.ggml.add_eos_token", GgufValue(ends->eos));
   return llvm::Error::success();

@@ -152,6 +152,10 @@ Error Reader::readModel(const json::Object &model) {
   return Error::success();
 }
 
+bool checkpoint::storesNormsLessOne(StringRef modelType) {
+  return is_contained({"gemma", "gemma2", "gemma3", "gemma3_text"}, modelType);
+}
+
 Expected<QuantizationConfig> checkpoint::readConfig(StringRef folder) {
   QuantizationConfig config;
   auto model = readJson(folder, "config.json");

@@ -29,6 +29,10 @@ struct QuantizationConfig {
   bool tiedEmbeddings = false;
 };
 
+/// Whether the norms of models of this "model_type" multiply by 1 + weight:
+/// Hugging Face's checkpoints have the weight, graphs and GGUF files the sum.
+bool storesNormsLessOne(llvm::StringRef modelType);
+
 /// Reads the configuration of the checkpoint in `folder`; one without any is a
 /// checkpoint of dense weights.
 llvm::Expected<QuantizationConfig> readConfig(llvm::StringRef folder);

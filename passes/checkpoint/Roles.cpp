@@ -34,6 +34,11 @@ constexpr ModuleNames down{"mlp.down_proj", "mlp.c_proj", "mlp.dense_4h_to_h"};
 constexpr ModuleNames firstNorm{"input_layernorm", "ln_1", "input_layernorm"};
 constexpr ModuleNames secondNorm{"post_attention_layernorm", "ln_2",
                                  "post_attention_layernorm"};
+// Of a layer that norms what it adds, too (Gemma): there the name of the norm
+// before other models' feed-forward is that of the one after the attention.
+constexpr ModuleNames attentionNorm{"post_attention_layernorm", "", ""};
+constexpr ModuleNames beforeFeedForward{"pre_feedforward_layernorm", "", ""};
+constexpr ModuleNames feedForwardNorm{"post_feedforward_layernorm", "", ""};
 constexpr ModuleNames lastNorm{"model.norm", "transformer.ln_f",
                                "gpt_neox.final_layer_norm"};
 constexpr ModuleNames tokens{"model.embed_tokens", "transformer.wte",
@@ -57,11 +62,15 @@ private:
                       const ModuleNames &norm);
   void nameLinear(Operation *op, const ModuleNames &names);
   void nameNormBefore(Value x, const ModuleNames &names);
-  void nameReaders(Value value, const ModuleNames &names);
+  void nameReaders(Value value, const ModuleNames &names,
+                   const ModuleNames &norm);
+  bool nameNormsAfter(Value value, const ModuleNames &names);
   void name(OpOperand &operand, const ModuleNames &names, StringRef suffix);
 
   Roles roles;
   int64_t layer = -1;
+  /// The layer norms what its attention adds.
+  bool normsOutputs = false;
   /// Names are those of whole modules, without a layer.
   bool isOutside = false;
 };
@@ -141,22 +150,41 @@ void RoleFinder::nameProjection(Value heads, const ModuleNames &names,
   nameNormBefore(linear.getX(), firstNorm);
 }
 
-/// Names the linears that read a value.
-void RoleFinder::nameReaders(Value value, const ModuleNames &names) {
+/// Names the norms that read a value; false if there is none.
+bool RoleFinder::nameNormsAfter(Value value, const ModuleNames &names) {
+  bool found = false;
   for (Operation *user : value.getUsers()) {
-    if (isa<tensor::CollapseShapeOp, tensor::CastOp, PermuteOp>(user))
-      nameReaders(user->getResult(0), names);
-    else
-      nameLinear(user, names);
+    if (auto norm = dyn_cast<RmsNormOp>(user)) {
+      name(norm.getGammaMutable(), names, "weight");
+      found = true;
+    } else if (isa<tensor::ExtractSliceOp, tensor::CastOp>(user)) {
+      found |= nameNormsAfter(user->getResult(0), names);
+    }
+  }
+  return found;
+}
+
+/// Names the linears that read a value, and the norms of what they give.
+void RoleFinder::nameReaders(Value value, const ModuleNames &names,
+                             const ModuleNames &norm) {
+  for (Operation *user : value.getUsers()) {
+    if (isa<tensor::CollapseShapeOp, tensor::CastOp, PermuteOp>(user)) {
+      nameReaders(user->getResult(0), names, norm);
+      continue;
+    }
+    nameLinear(user, names);
+    if (isa<LinearOp>(user))
+      normsOutputs |= nameNormsAfter(user->getResult(0), norm);
   }
 }
 
 void RoleFinder::visitAttention(AttentionOp op) {
   ++layer;
+  normsOutputs = false;
   nameProjection(op.getQ(), query, queryNorm);
   nameProjection(op.getK(), key, keyNorm);
   nameProjection(op.getV(), value, {});
-  nameReaders(op.getResult(), output);
+  nameReaders(op.getResult(), output, attentionNorm);
 }
 
 void RoleFinder::visit(Operation *op) {
@@ -180,8 +208,9 @@ void RoleFinder::visit(Operation *op) {
       stripShape(glu ? glu.getUp() : op->getOperand(0)).getDefiningOp();
   nameLinear(last, isPart ? gateUp : up);
   if (auto linear = dyn_cast_if_present<LinearOp>(last))
-    nameNormBefore(linear.getX(), secondNorm);
-  nameReaders(op->getResult(0), down);
+    nameNormBefore(linear.getX(),
+                   normsOutputs ? beforeFeedForward : secondNorm);
+  nameReaders(op->getResult(0), down, feedForwardNorm);
 }
 
 /// The linear whose result the model returns, and the norm before it.

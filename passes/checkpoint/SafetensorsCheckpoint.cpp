@@ -168,6 +168,29 @@ bool SafetensorsCheckpoint::isTransposed(StringRef name) const {
   return config.modelType == "gpt2" && conv1d.match(name);
 }
 
+/// Makes a norm's weight be given plus one, in f32.
+static llvm::Error addOne(Weight &weight, const SafetensorsTensor &tensor) {
+  FormatAttrInterface stored = getDenseFormat(weight.type.getElementType());
+  if (!stored || weight.type.getElementType().isF64())
+    return fail("tensor " + quoted(weight.name) + " has elements of type " +
+                tensor.type + ", expected F32, F16 or BF16");
+  Scalar scalar = stored.getDescription().element;
+  int64_t width = weight.type.getElementTypeBitWidth() / 8;
+  auto bytes = tensor.bytes;
+  weight.type = weight.type.clone(Float32Type::get(weight.type.getContext()));
+  weight.offset = -1;
+  weight.read = [bytes, scalar, width](int64_t first, int64_t rows,
+                                       MutableArrayRef<char> storage) {
+    for (int64_t i = 0; i < rows; ++i) {
+      float value =
+          1 + loadScalar(scalar, reinterpret_cast<const char *>(bytes.data()) +
+                                     (first + i) * width);
+      std::memcpy(storage.data() + i * sizeof value, &value, sizeof value);
+    }
+  };
+  return llvm::Error::success();
+}
+
 llvm::Expected<Weight>
 SafetensorsCheckpoint::getDense(StringRef name, const Dense &dense) const {
   const SafetensorsTensor &tensor = *dense.tensor;
@@ -186,6 +209,9 @@ SafetensorsCheckpoint::getDense(StringRef name, const Dense &dense) const {
     std::swap(shape[0], shape[1]);
   weight.type = RankedTensorType::get(shape, element);
   weight.offset = static_cast<int64_t>(tensor.fileOffset);
+  if (storesNormsLessOne(config.modelType) && name.ends_with("norm.weight"))
+    if (llvm::Error error = addOne(weight, tensor))
+      return std::move(error);
   return weight;
 }
 

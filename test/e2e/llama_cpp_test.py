@@ -62,6 +62,16 @@ FIXTURES = {
     "mistral": {"model_type": "mistral"},
     "qwen2": {"model_type": "qwen2"},
     "qwen3": {"model_type": "qwen3", "head_dim": 16},
+    "gemma3": {
+        "model_type": "gemma3_text",
+        "head_dim": 16,
+        "query_pre_attn_scalar": 16,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "sliding_window": 8,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "rope_theta": 1e6,
+        "rope_local_base_freq": 10000.0,
+    },
 }
 
 
@@ -89,12 +99,35 @@ def byte_level_tokenizer():
     return tokenizer
 
 
+def sentencepiece_tokenizer():
+    """A hundred tokens: special ones, letters, pairs of them; spaces are marked."""
+    mark, letters = "\u2581", "abcdefghijklmnopqrstuvwxyz"
+    merges = [("t", "h"), ("i", "n"), (mark, "a"), ("th", "e"), (mark, "t"), (mark, "th"),
+              (mark + "t", "h"), (mark, "the"), (mark + "th", "e"), (mark, "in")]
+    tokens = ["<s>", "</s>", "<unk>", mark, *letters]
+    for left, right in merges:
+        tokens += [left + right] if left + right not in tokens else []
+    tokens += [f"<unused{i}>" for i in range(100 - len(tokens))]
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(
+        {token: index for index, token in enumerate(tokens)}, merges, unk_token="<unk>",
+        fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = tokenizers.normalizers.Replace(" ", mark)
+    tokenizer.decoder = tokenizers.decoders.Sequence(
+        [tokenizers.decoders.Replace(mark, " "), tokenizers.decoders.Fuse()])
+    tokenizer.add_special_tokens([token for token in tokens if token.startswith("<")])
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)])
+    return tokenizer
+
+
 def add_files(graph, config, folder):
     """A folder with what a fixture lacks to be exported."""
     folder.mkdir()
     shutil.copy(graph / "model.onnx", folder)
     (folder / "config.json").write_text(json.dumps({**COMMON, **config}))
-    byte_level_tokenizer().save(str(folder / "tokenizer.json"))
+    gemma = config["model_type"] == "gemma3_text"
+    tokenizer = sentencepiece_tokenizer() if gemma else byte_level_tokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
 
 
 def make_text(tokenizer, context):

@@ -12,16 +12,28 @@ using namespace lq::checkpoint;
 namespace {
 
 TEST(GgufNames, FollowTheModulesOfAModel) {
-  EXPECT_EQ(toGgufName("model.embed_tokens.weight"), "token_embd.weight");
-  EXPECT_EQ(toGgufName("lm_head.weight"), "output.weight");
-  EXPECT_EQ(toGgufName("model.layers.12.self_attn.q_proj.bias"),
+  EXPECT_EQ(toGgufName("model.embed_tokens.weight", "llama"),
+            "token_embd.weight");
+  EXPECT_EQ(toGgufName("lm_head.weight", "llama"), "output.weight");
+  EXPECT_EQ(toGgufName("model.layers.12.self_attn.q_proj.bias", "llama"),
             "blk.12.attn_q.bias");
-  EXPECT_EQ(toGgufName("transformer.h.0.mlp.c_proj.weight"),
+  EXPECT_EQ(toGgufName("transformer.h.0.mlp.c_proj.weight", "llama"),
             "blk.0.ffn_down.weight");
-  EXPECT_EQ(toGgufName("model.layers.x.mlp.up_proj.weight"), "");
-  EXPECT_EQ(toGgufName("model.layers.1.unknown.weight"), "");
-  EXPECT_EQ(toGgufName("model.norm.scale"), "");
-  EXPECT_EQ(toGgufName(""), "");
+  EXPECT_EQ(toGgufName("model.layers.x.mlp.up_proj.weight", "llama"), "");
+  EXPECT_EQ(toGgufName("model.layers.1.unknown.weight", "llama"), "");
+  EXPECT_EQ(toGgufName("model.norm.scale", "llama"), "");
+  EXPECT_EQ(toGgufName("", "llama"), "");
+}
+
+TEST(GgufNames, DependOnTheArchitecture) {
+  const char name[] = "model.layers.2.post_attention_layernorm.weight";
+  EXPECT_EQ(toGgufName(name, "llama"), "blk.2.ffn_norm.weight");
+  EXPECT_EQ(toGgufName(name, "gemma3"), "blk.2.post_attention_norm.weight");
+  EXPECT_EQ(
+      toGgufName("model.layers.2.pre_feedforward_layernorm.weight", "gemma3"),
+      "blk.2.ffn_norm.weight");
+  EXPECT_EQ(toGgufName("model.layers.2.mlp.up_proj.weight", "gemma3"),
+            "blk.2.ffn_up.weight");
 }
 
 /// Reads a map from a file of this content.
