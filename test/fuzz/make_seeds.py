@@ -170,12 +170,16 @@ def floats(name, shape):
     return helper.make_tensor(name, TensorProto.FLOAT, shape, numbers.tobytes(), raw=True)
 
 
+def save(name, graph, opset=21):
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    write("onnx", name, helper.make_model(graph, ir_version=10, opset_imports=opsets).SerializeToString())
+
+
 def model(name, nodes, initializers, columns, rows, kind=TensorProto.FLOAT):
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", kind, [1, "n", columns])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, "n", rows])], initializers)
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
-    write("onnx", name, helper.make_model(graph, ir_version=10, opset_imports=opsets).SerializeToString())
+    save(name, graph)
 
 
 def n_bits(name, bits, block, zeros=None, bias=False, rows=4, columns=64):
@@ -237,8 +241,52 @@ def models():
            helper.make_tensor("three", TensorProto.INT64, [3], [1, -1, 4])], 4, 4)
 
 
+def decoder():
+    """The smallest decoder with a past: one head whose keys are its values."""
+    node = helper.make_node
+    constants = {"one": [1], "step": 1, "zero": 0}
+    nodes = [node("Constant", [], [name], value_ints=value) if isinstance(value, list) else
+             node("Constant", [], [name], value_int=value) for name, value in constants.items()]
+    nodes += [node("Constant", [], ["two"], value_float=2.0), node("Constant", [], ["low"], value_float=-3e38),
+              node("Gather", ["table", "input_ids"], ["x"]), node("Unsqueeze", ["x", "one"], ["k"]),
+              node("Concat", ["past.0.key", "k"], ["present.0.key"], axis=2),
+              node("Concat", ["past.0.value", "k"], ["present.0.value"], axis=-2),
+              node("Transpose", ["present.0.key"], ["kt"], perm=[0, 1, 3, 2]),
+              node("MatMul", ["k", "kt"], ["s"]), node("Div", ["s", "two"], ["d"]),
+              node("Shape", ["past.0.key"], ["ps"], start=2, end=3),
+              node("Shape", ["present.0.key"], ["ks"], start=2, end=3),
+              node("Squeeze", ["ps"], ["old"]), node("Squeeze", ["ks"], ["all"]),
+              node("Range", ["old", "all", "step"], ["rows"]), node("Range", ["zero", "all", "step"], ["columns"]),
+              node("Unsqueeze", ["rows", "one"], ["r"]), node("Greater", ["columns", "r"], ["later"]),
+              node("Where", ["later", "low", "d"], ["m"]), node("Softmax", ["m"], ["p"], axis=-1),
+              node("MatMul", ["p", "present.0.value"], ["o"]), node("Squeeze", ["o", "one"], ["y"]),
+              node("Transpose", ["table"], ["head"], perm=[1, 0]), node("MatMul", ["y", "head"], ["logits"])]
+    kinds = {"input_ids": (TensorProto.INT64, ["b", "n"]), "attention_mask": (TensorProto.INT64, ["b", "t"]),
+             "past.0.key": (TensorProto.FLOAT, ["b", 1, "p", 4]), "past.0.value": (TensorProto.FLOAT, ["b", 1, "p", 4]),
+             "logits": (TensorProto.FLOAT, ["b", "n", 8]), "present.0.key": (TensorProto.FLOAT, ["b", 1, "t", 4]),
+             "present.0.value": (TensorProto.FLOAT, ["b", 1, "t", 4])}
+    ports = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds.items()]
+    save("decoder", helper.make_graph(nodes, "g", ports[:4], ports[4:], [floats("table", [8, 4])]))
+
+
+def attention():
+    """ONNX's own operators: Attention, RMSNormalization, RotaryEmbedding."""
+    node = helper.make_node
+    nodes = [node("RMSNormalization", ["x", "g"], ["h"], axis=-1, epsilon=1e-5),
+             node("MatMul", ["h", "w"], ["q"]), node("MatMul", ["h", "w"], ["k"]),
+             node("RotaryEmbedding", ["q", "cos", "sin", "positions"], ["r"], num_heads=2),
+             node("Attention", ["r", "k", "h"], ["y"], q_num_heads=2, kv_num_heads=2, is_causal=1)]
+    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "n", 8]),
+             helper.make_tensor_value_info("positions", TensorProto.INT64, [1, "n"]),
+             helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, "n", 8])]
+    save("attention", helper.make_graph(nodes, "g", ports[:2], ports[2:], [
+        floats("g", [8]), floats("w", [8, 8]), floats("cos", [6, 2]), floats("sin", [6, 2])]), opset=23)
+
+
 checkpoints()
 arrays()
 manifests()
 tokenizers()
 models()
+decoder()
+attention()

@@ -42,3 +42,16 @@ module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
     return %y : tensor<1x?x4xf32>
   }
 }
+
+// -----
+
+// No type has such a product, so the output has no shape.
+module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
+  onnx.initializer @w : tensor<4x3xf32> from "errors.mlir" at 0
+  // expected-error @below {{the shape of the output "y" does not follow from the inputs' dimensions}}
+  func.func @main(%x: tensor<?x4xui8> {onnx.name = "x", onnx.dims = ["n", 4]}) -> (tensor<?x3xf32> {onnx.name = "y"}) {
+    %w = onnx.get @w : tensor<4x3xf32>
+    %y = onnx.node "MatMul"(%x, %w) : (tensor<?x4xui8>, tensor<4x3xf32>) -> tensor<?x3xf32>
+    return %y : tensor<?x3xf32>
+  }
+}
