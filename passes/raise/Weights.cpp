@@ -234,10 +234,29 @@ WeightOp Weights::tensor(Location location, Value constant) {
                            numbers->toBytes());
 }
 
+/// What is computed from weights has no more elements than all of them. A shape
+/// alone could ask for more than any memory has.
+int64_t Weights::largestConstant() {
+  constexpr int64_t always = int64_t(1) << 26;
+  if (largest)
+    return *largest;
+  largest = always;
+  auto original = graph.shapes().graph()->getParentOfType<ModuleOp>();
+  for (auto initializer : original.getOps<onnx::InitializerOp>()) {
+    if (!initializer.getFile())
+      continue;
+    auto bytes = files.read(*initializer.getFile(), *initializer.getOffset(),
+                            initializer.getStorageBytes());
+    if (bytes && !bytes->empty())
+      *largest += initializer.getTensorType().getNumElements();
+    llvm::consumeError(bytes.takeError());
+  }
+  return *largest;
+}
+
 std::optional<HostTensor> Weights::evaluate(Value constant) {
   EvaluatorOptions options;
-  options.maxElements = options.maxInitializerElements =
-      std::numeric_limits<int64_t>::max();
+  options.maxElements = options.maxInitializerElements = largestConstant();
   Assignment none;
   Evaluator evaluator(graph.shapes().graph(), &files, graph.shapes().inputs(),
                       none, options);

@@ -73,6 +73,8 @@ private:
   /// The numbers of a constant; empty if they cannot be told.
   std::vector<float> evaluateFloats(mlir::Value constant);
   std::optional<HostTensor> evaluate(mlir::Value constant);
+  /// As many elements as a constant may have.
+  int64_t largestConstant();
   WeightOp addBytes(mlir::Location location, llvm::StringRef name,
                     mlir::RankedTensorType type, llvm::ArrayRef<char> bytes);
   WeightOp findTied(mlir::RankedTensorType type, const Address &address,
@@ -85,6 +87,7 @@ private:
   std::unique_ptr<WeightArchive> archive;
   mlir::SymbolTable symbols;
   mlir::Operation *last = nullptr;
+  std::optional<int64_t> largest;
   llvm::SmallVector<WeightOp> tables;
   llvm::DenseMap<std::pair<mlir::Value, unsigned>, WeightOp> made;
 };

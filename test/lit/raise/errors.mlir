@@ -55,3 +55,16 @@ module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
     return %y : tensor<?x3xf32>
   }
 }
+
+// -----
+
+// A few bytes of a file may not ask for more memory than there is.
+module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
+  func.func @main(%x: tensor<?x1048576xf32> {onnx.name = "x", onnx.dims = ["n", 1048576]}) -> tensor<?x1048576xf32> {
+    %s = onnx.node "Constant"() {value = dense<[1048576, 1048576]> : tensor<2xi64>} : () -> tensor<2xi64>
+    %w = onnx.node "ConstantOfShape"(%s) {value = dense<1.5> : tensor<1xf32>} : (tensor<2xi64>) -> tensor<1048576x1048576xf32>
+    // expected-error @below {{cannot evaluate the constant matrix of this node}}
+    %y = onnx.node "MatMul"(%x, %w) : (tensor<?x1048576xf32>, tensor<1048576x1048576xf32>) -> tensor<?x1048576xf32>
+    return %y : tensor<?x1048576xf32>
+  }
+}
