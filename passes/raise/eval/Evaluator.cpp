@@ -34,6 +34,8 @@ void Evaluator::evaluateInput(BlockArgument input) {
       return;
     shape.push_back(*dim);
   }
+  if (!elementCount(shape))
+    return;
   slot = std::make_unique<HostTensor>(
       HostTensor::withoutData(elementKindOf(type.getElementType()), shape));
 }

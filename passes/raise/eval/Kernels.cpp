@@ -15,10 +15,12 @@ bool NodeEvaluation::make(unsigned i, ElementKind kind, ArrayRef<int64_t> shape,
                           bool wantData) {
   if (i >= results.size())
     return false;
-  made[i] = true;
   std::optional<int64_t> count = elementCount(shape);
-  bool data =
-      wantData && count && *count <= maxElements && kind != ElementKind::Other;
+  // What cannot be counted stays unknown.
+  if (!count)
+    return false;
+  made[i] = true;
+  bool data = wantData && *count <= maxElements && kind != ElementKind::Other;
   results[i] = data ? HostTensor::withData(kind, shape)
                     : HostTensor::withoutData(kind, shape);
   return data;

@@ -43,7 +43,8 @@ struct NodeEvaluation {
   bool allData() const;
 
   /// Makes result `i`; with room for data if `wantData` and it is not too
-  /// large. Returns whether there is data to compute.
+  /// large; not at all if no number counts its elements. Returns whether there
+  /// is data to compute.
   bool make(unsigned i, ElementKind kind, llvm::ArrayRef<int64_t> shape,
             bool wantData);
   /// The same, wanting data where all inputs have it.

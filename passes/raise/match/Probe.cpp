@@ -79,7 +79,8 @@ void Probe::addSides(Evaluator &evaluator) const {
 
 void Probe::prepare(Evaluator &evaluator) const {
   for (const auto &[value, extents] : graph.weighted())
-    if (std::optional<SmallVector<int64_t>> shape = evaluate(extents))
+    if (std::optional<SmallVector<int64_t>> shape = evaluate(extents);
+        shape && elementCount(*shape))
       evaluator.override(value,
                          HostTensor::withoutData(ElementKind::F32, *shape));
   addSides(evaluator);

@@ -68,3 +68,16 @@ module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
     return %y : tensor<?x1048576xf32>
   }
 }
+
+// -----
+
+// 2^64 elements, which no number counts.
+module attributes {onnx.opset_imports = {ai.onnx = 18 : i64}} {
+  onnx.initializer @table : tensor<5x4xf32> from "errors.mlir" at 0
+  // expected-error @below {{the shape of the output "y" does not follow from the inputs' dimensions}}
+  func.func @main(%x: tensor<2305843009213693952x2xi64> {onnx.name = "x", onnx.dims = [2305843009213693952, 2]}) -> (tensor<2305843009213693952x2x4xf32> {onnx.name = "y"}) {
+    %t = onnx.get @table : tensor<5x4xf32>
+    %y = onnx.node "Gather"(%t, %x) : (tensor<5x4xf32>, tensor<2305843009213693952x2xi64>) -> tensor<2305843009213693952x2x4xf32>
+    return %y : tensor<2305843009213693952x2x4xf32>
+  }
+}
