@@ -140,7 +140,7 @@ protected:
     if (config.isUniform && config.bits != 0 && config.bits != bits)
       return fail(codesSuffix(), "has codes of " + Twine(bits) +
                                      " bits, but the configuration says " +
-                                     Twine(config.bits));
+                                     Twine(config.bits) + ownConfiguration);
     int64_t configured = config.group;
     group = configured;
     if (groups == 1 && (group == 0 || group >= columns)) {
@@ -155,8 +155,11 @@ protected:
     return fail(suffix, "has " + Twine(groups) + " groups for " +
                             Twine(columns) + " columns, which the group_size " +
                             Twine(configured == 0 ? -1 : configured) +
-                            " does not give");
+                            " does not give" + ownConfiguration);
   }
+
+  static constexpr llvm::StringLiteral ownConfiguration =
+      "; the configuration must be the one that was saved with the checkpoint";
 
   StringRef codesSuffix() const {
     return packedSuffixes(config.method).front();

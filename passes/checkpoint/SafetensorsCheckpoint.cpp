@@ -158,7 +158,8 @@ llvm::Error SafetensorsCheckpoint::open() {
       return fail("tensor " + quoted(twin->first) + " is in " +
                   quoted(twin->second.file) + " beside " +
                   quoted(name + "." + first.str()) + " in " +
-                  quoted(module.file) + ", both for one weight");
+                  quoted(module.file) +
+                  ", both for one weight; remove one of them");
   return llvm::Error::success();
 }
 
