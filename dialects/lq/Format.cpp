@@ -85,6 +85,15 @@ static void resizePlane(const FormatDescription &format,
   plane.integers.resize(number.hasIntegers() ? groups : 0);
 }
 
+bool lq::hasIntegerGroups(const FormatDescription &format) {
+  bool zeroPoints = format.offset.kind == GroupNumber::Kind::ZeroPoint;
+  return format.level == LevelKind::Integer &&
+         format.scale.kind == GroupNumber::Kind::Direct &&
+         (!format.offset.exists() || zeroPoints) &&
+         format.zero == (zeroPoints ? 0 : 1 << (format.bits - 1)) &&
+         (!zeroPoints || format.offset.bits == format.bits);
+}
+
 void Planes::resize(const FormatDescription &format, int64_t newRows,
                     int64_t newColumns) {
   rows = newRows;

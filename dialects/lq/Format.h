@@ -180,6 +180,10 @@ struct FormatDescription {
   }
 };
 
+/// Whether weights are integer codes with a scale a group, and with a zero point a
+/// group or else half of the codes' range for 0: what most software has.
+bool hasIntegerGroups(const FormatDescription &format);
+
 /// Columns of a row in which a description without runs holds.
 struct FormatRun {
   FormatDescription format;

@@ -213,9 +213,10 @@ json::Object CheckpointExporter::quantizationConfig() const {
                         {"checkpoint_format", zeroPoints ? "gptq_v2" : "gptq"},
                         {"pack_dtype", "int32"}};
   if (method == PackingMethod::Awq) {
-    json::Array skipped;
+    // Transformers wants a library of the newest version for a list, empty or not.
+    json::Value skipped = nullptr;
     if (hasHead && !packsHead)
-      skipped.push_back("lm_head");
+      skipped = json::Array{"lm_head"};
     return json::Object{{"quant_method", "awq"},
                         {"bits", codeBits},
                         {"group_size", group},

@@ -3,7 +3,6 @@
 #include "passes/checkpoint/NBits.h"
 #include "dialects/lq/Scalars.h"
 #include "dialects/lq/formats/RowStorage.h"
-#include "passes/checkpoint/Packing.h"
 
 #include "llvm/Support/MathExtras.h"
 

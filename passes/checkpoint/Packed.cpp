@@ -449,18 +449,24 @@ private:
                   "says " + Twine(rows) + " x " + Twine(columns) +
                       " beside a weight_packed of " + shapeText(*codes));
     bool isKnown = config.isUniform && config.bits != 0;
-    for (unsigned each : {2, 4, 8}) {
-      if (isKnown && each != config.bits)
-        continue;
-      bits = each;
-      if (wordCount(columns) == static_cast<int64_t>(codes->shape[1]))
-        return llvm::Error::success();
-    }
+    // From 32 columns on, each number of bits gives another number of words.
+    unsigned fitting = 0, found = 0;
+    for (bits = 2; bits <= 8; ++bits)
+      if ((!isKnown || bits == config.bits) &&
+          wordCount(columns) == static_cast<int64_t>(codes->shape[1])) {
+        found = bits;
+        ++fitting;
+      }
+    bits = found;
+    if (fitting == 1)
+      return llvm::Error::success();
     return fail("weight_packed",
                 "is " + shapeText(*codes) + ", which " + Twine(columns) +
                     " columns of " +
-                    (isKnown ? std::to_string(config.bits) : "2, 4 or 8") +
-                    " bits do not give");
+                    (fitting ? "several numbers of bits give"
+                             : (isKnown ? std::to_string(config.bits)
+                                        : std::string("2 to 8")) +
+                                   " bits do not give"));
   }
 
   const SafetensorsTensor *codes = nullptr, *zeros = nullptr;

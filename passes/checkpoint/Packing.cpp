@@ -250,15 +250,6 @@ static std::string checkMixedBits(const FormatDescription &format,
   return lines <= INT16_MAX ? "" : "it has too many columns for q_groups";
 }
 
-bool checkpoint::hasIntegerGroups(const FormatDescription &format) {
-  bool zeroPoints = format.offset.kind == GroupNumber::Kind::ZeroPoint;
-  return format.level == LevelKind::Integer &&
-         format.scale.kind == GroupNumber::Kind::Direct &&
-         (!format.offset.exists() || zeroPoints) &&
-         format.zero == (zeroPoints ? 0 : 1 << (format.bits - 1)) &&
-         (!zeroPoints || format.offset.bits == format.bits);
-}
-
 std::string checkpoint::checkPackable(PackingMethod method,
                                       const FormatDescription &format,
                                       int64_t rows, int64_t columns) {
@@ -271,13 +262,14 @@ std::string checkpoint::checkPackable(PackingMethod method,
   };
   if (method == PackingMethod::Awq    ? !isOneOf({4})
       : method == PackingMethod::Gptq ? !isOneOf({2, 3, 4, 8})
-                                      : !isOneOf({2, 4, 8}))
+                                      : false)
     return "the library has no codes of " + std::to_string(format.bits) +
            " bits";
+  if (method != PackingMethod::Gptq &&
+      columns % format.groupColumns(columns) != 0)
+    return "its last group is shorter than the others";
   if (method == PackingMethod::CompressedTensors)
-    return columns % format.groupColumns(columns) == 0
-               ? ""
-               : "its last group is shorter than the others";
+    return "";
   if (rows * format.bits % wordBits != 0 ||
       (method == PackingMethod::Gptq && columns * format.bits % wordBits != 0))
     return "its codes do not fill whole words";

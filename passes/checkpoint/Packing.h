@@ -19,10 +19,6 @@ struct PackedTensor {
   std::string bytes;
 };
 
-/// Whether weights are integer codes with a scale a group and with zero points, or
-/// else half of the range, for 0.
-bool hasIntegerGroups(const FormatDescription &format);
-
 /// Why a matrix of this format cannot be written for the library; empty if it
 /// can.
 std::string checkPackable(PackingMethod method, const FormatDescription &format,

@@ -20,8 +20,11 @@ def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
     and by its layer.
 
     Encodes every `lq.weight` that an `lq.linear` multiplies by or an
-    `lq.embedding` looks up. Weights that are encoded already, and other uses of
-    the same weight, stay as they are. A matrix whose columns the format cannot
+    `lq.embedding` looks up; other uses of the same weight stay as they are. A
+    weight that is encoded already keeps its codes: where the format can hold them
+    as they are (`int4_g32` and `q4_0`), it gets that format, else it stays as it
+    is, with a remark, or an error if there is no weight to encode. With
+    `requantize` it is rounded again, from the values it stands for. A matrix whose columns the format cannot
     divide into groups gets the format's fallback, with a remark.
 
     Assumes that the weights' files are readable from the module's folder.
@@ -43,6 +46,8 @@ def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
                "Leave weights whose name matches one of these regular expressions">,
     Option<"embeddings", "embeddings", "bool", /*default=*/"true",
            "Encode tables of lq.embedding too">,
+    Option<"requantize", "requantize", "bool", /*default=*/"false",
+           "Encode weights again that are encoded already">,
     Option<"progress", "progress", "bool", /*default=*/"false",
            "Report progress to stderr">,
   ];

@@ -3,6 +3,7 @@
 #include "dialects/common/ModuleWeights.h"
 #include "passes/quantize/FormatChoice.h"
 #include "passes/quantize/Passes.h"
+#include "passes/quantize/Recode.h"
 #include "passes/quantize/RoundToNearest.h"
 #include "passes/quantize/RowBlocks.h"
 #include "passes/quantize/WeightPlaces.h"
@@ -103,10 +104,34 @@ static void findTooLarge(const FormatDescription &description,
   }
 }
 
+/// Reads rows of a weight with an encoding.
+static Planes readPlanes(const WeightSource &source, FormatAttrInterface from,
+                         int64_t columns, int64_t firstRow, int64_t rows) {
+  Planes planes;
+  planes.resize(from.getDescription(), rows, columns);
+  source.readPlanes(from, firstRow, planes);
+  return planes;
+}
+
+/// Reads rows of a weight as numbers. `from` is the encoding that it has, or
+/// null.
+static std::vector<float> readWeights(const WeightSource &source,
+                                      FormatAttrInterface from, int64_t columns,
+                                      int64_t firstRow, int64_t rows) {
+  std::vector<float> weights(rows * columns);
+  if (from)
+    dequantize(from.getDescription(),
+               readPlanes(source, from, columns, firstRow, rows), weights);
+  else
+    source.readRows(firstRow, weights);
+  return weights;
+}
+
 /// The factors of scales that all rows of a weight share; none for most
 /// formats.
 static std::vector<float> findSharedFactors(MLIRContext *context,
                                             const WeightSource &source,
+                                            FormatAttrInterface from,
                                             const FormatDescription &format,
                                             int64_t rows, int64_t columns) {
   if (!format.scale.isShared())
@@ -116,8 +141,8 @@ static std::vector<float> findSharedFactors(MLIRContext *context,
   std::mutex mutex;
   parallelFor(context, 0, llvm::divideCeil(rows, slab), [&](size_t i) {
     int64_t first = static_cast<int64_t>(i) * slab;
-    std::vector<float> weights(std::min(slab, rows - first) * columns);
-    source.readRows(first, weights);
+    std::vector<float> weights =
+        readWeights(source, from, columns, first, std::min(slab, rows - first));
     std::vector<float> own(factors.size());
     raiseSharedFactors(format, weights, columns, own);
     std::lock_guard<std::mutex> lock(mutex);
@@ -127,13 +152,15 @@ static std::vector<float> findSharedFactors(MLIRContext *context,
   return factors;
 }
 
-/// Encodes rows of a weight as a format's storage.
-static void encodeRows(const WeightSource &source, FormatAttrInterface format,
+/// Encodes rows of a weight as a format's storage. `from` is the encoding that it
+/// has, or null.
+static void encodeRows(const WeightSource &source, FormatAttrInterface from,
+                       FormatAttrInterface format,
                        ArrayRef<float> sharedFactors, int64_t columns,
                        int64_t firstRow, int64_t rows,
                        MutableArrayRef<char> storage, FirstProblem &problem) {
-  std::vector<float> weights(rows * columns);
-  source.readRows(firstRow, weights);
+  std::vector<float> weights =
+      readWeights(source, from, columns, firstRow, rows);
   if (size_t bad = findNotFinite(weights); bad < weights.size()) {
     int64_t position = static_cast<int64_t>(bad);
     return problem.report(firstRow + position / columns, position % columns,
@@ -165,6 +192,25 @@ static FormatAttrInterface fitFormat(FormatAttrInterface format,
   while (format && !format.checkColumns(columns).empty())
     format = format.getFallback();
   return format;
+}
+
+/// Whether the weight, encoded as `from`, has the same codes in `to` exactly.
+static FailureOr<bool> isRecodable(WeightOp weight, FormatAttrInterface from,
+                                   FormatAttrInterface to, WeightFiles &files) {
+  FormatDescription given = from.getDescription(), wanted = to.getDescription();
+  int64_t rows = weight.getTensorType().getDimSize(0);
+  int64_t columns = weight.getTensorType().getDimSize(1);
+  if (!mayRecode(given, wanted, columns))
+    return false;
+  FailureOr<WeightSource> source = WeightSource::open(weight, files);
+  if (failed(source))
+    return failure();
+  for (int64_t row = 0; row < rows; ++row) {
+    Planes planes = readPlanes(*source, from, columns, row, 1);
+    if (!recode(given, wanted, planes))
+      return false;
+  }
+  return true;
 }
 
 namespace {
@@ -209,6 +255,31 @@ private:
   llvm::MapVector<Key, llvm::SmallVector<WeightOp>> weights;
 };
 
+/// Weights that keep the encoding that they have.
+class KeptWeights {
+public:
+  void add(WeightOp weight, FormatAttrInterface format) {
+    weights[format].push_back(weight);
+  }
+  bool empty() const { return weights.empty(); }
+
+  /// "@a and 3 more as int4_g32, ...", for a diagnostic.
+  std::string describe() const {
+    std::string text;
+    for (const auto &[format, same] : weights) {
+      WeightOp first = same.front();
+      text += (text.empty() ? "@" : ", @") + first.getSymName().str();
+      if (same.size() > 1)
+        text += " and " + std::to_string(same.size() - 1) + " more";
+      text += " as " + FormatAttrInterface(format).getFormatName().str();
+    }
+    return text;
+  }
+
+private:
+  llvm::MapVector<FormatAttrInterface, llvm::SmallVector<WeightOp>> weights;
+};
+
 /// Regular expressions, of which any may match.
 struct Patterns {
   std::vector<llvm::Regex> expressions;
@@ -247,6 +318,10 @@ private:
   struct Job {
     WeightUses uses;
     FormatAttrInterface format;
+    /// The encoding that it has now, or null.
+    FormatAttrInterface from;
+    /// Whether it keeps its codes.
+    bool isRecoded = false;
     WeightAddress address;
     /// Whether its bytes are new ones in the archive.
     bool moved = false;
@@ -255,12 +330,17 @@ private:
   LogicalResult run(ModuleOp module);
   FailureOr<FormatChoice> findChoice(ModuleOp module);
   FailureOr<std::vector<Job>> chooseWeights(ModuleOp module);
+  LogicalResult addEncoded(WeightUses &uses, FormatAttrInterface format,
+                           WeightFiles &files, std::vector<Job> &jobs);
+  LogicalResult reportKept(ModuleOp module, ArrayRef<Job> jobs);
   LogicalResult encode(Job &job, WeightFiles &files, WeightArchive &archive,
                        StringRef address, Progress &progress);
   LogicalResult encodeAll(ModuleOp module, MutableArrayRef<Job> jobs);
   void report(ArrayRef<Job> jobs);
 
   ProgressCallback callback;
+  /// Weights that are encoded already, otherwise than wanted or as wanted.
+  KeptWeights kept, right;
 };
 
 } // namespace
@@ -278,8 +358,47 @@ FailureOr<FormatChoice> QuantizeRtnPass::findChoice(ModuleOp module) {
   return error;
 }
 
-/// The weights to encode. They are dense, floating point, match the options and
-/// have columns for the format or a fallback.
+/// A weight that is encoded already: it keeps that, or gets another encoding of
+/// the same codes, or is rounded again if the user says so.
+LogicalResult QuantizeRtnPass::addEncoded(WeightUses &uses,
+                                          FormatAttrInterface format,
+                                          WeightFiles &files,
+                                          std::vector<Job> &jobs) {
+  WeightOp weight = uses.weight;
+  FormatAttrInterface from = lq::getFormat(weight.getTensorType());
+  if (from == format) {
+    right.add(weight, from);
+    return success();
+  }
+  FailureOr<bool> same = isRecodable(weight, from, format, files);
+  if (failed(same))
+    return failure();
+  if (*same || requantize)
+    jobs.push_back({std::move(uses), format, from, *same, {}, false});
+  else
+    kept.add(weight, from);
+  return success();
+}
+
+/// Says which weights are encoded otherwise than wanted: an error if the pass has
+/// nothing else to do.
+LogicalResult QuantizeRtnPass::reportKept(ModuleOp module, ArrayRef<Job> jobs) {
+  if (kept.empty())
+    return success();
+  bool isAll = jobs.empty() && right.empty();
+  Location location = UnknownLoc::get(&getContext());
+  InFlightDiagnostic diagnostic =
+      isAll ? emitError(module.getLoc()) : emitRemark(location);
+  diagnostic << (isAll ? "weights are quantized already: "
+                       : "weights that are quantized already stay so: ")
+             << kept.describe()
+             << "; option requantize rounds them again, from what they stand "
+                "for now";
+  return success(!isAll);
+}
+
+/// The weights to encode. They are floating point, match the options and have
+/// columns for the format or a fallback.
 FailureOr<std::vector<QuantizeRtnPass::Job>>
 QuantizeRtnPass::chooseWeights(ModuleOp module) {
   FailureOr<FormatChoice> choice = findChoice(module);
@@ -290,22 +409,38 @@ QuantizeRtnPass::chooseWeights(ModuleOp module) {
   std::vector<Job> jobs;
   WeightPlaces places(module);
   Fallbacks fallbacks;
+  kept = right = {};
+  auto files = openWeightFiles(module);
+  if (!files)
+    return emitError(module.getLoc()) << llvm::toString(files.takeError());
+  // Weights of an earlier pass may lie in the folder of the archive.
+  if (llvm::Error error =
+          (*files)->allow(llvm::sys::path::parent_path(archive)))
+    llvm::consumeError(std::move(error)); // reading one will say so
   for (WeightUses &uses : collectWeightUses(module)) {
     WeightOp weight = uses.weight;
+    RankedTensorType type = weight.getTensorType();
+    bool isEncoded = type.getEncoding() && !isTiled(type);
     if (uses.matrixUses.empty() ||
-        !WeightSource::isReadable(weight.getTensorType()) ||
+        (!isEncoded && !WeightSource::isReadable(type)) ||
         (uses.isTable && !embeddings) ||
         (!include.empty() && !included.match(weight.getSymName())) ||
         excluded.match(weight.getSymName()))
       continue;
-    int64_t columns = weight.getTensorType().getDimSize(1);
     FormatAttrInterface wanted = choice->formatOf(places.placeOf(uses));
-    FormatAttrInterface fitting = fitFormat(wanted, columns);
+    FormatAttrInterface fitting = fitFormat(wanted, type.getDimSize(1));
+    if (isEncoded) {
+      if (fitting && failed(addEncoded(uses, fitting, **files, jobs)))
+        return failure();
+      continue;
+    }
     if (fitting != wanted)
       fallbacks.add(weight, wanted, fitting);
     if (fitting)
-      jobs.push_back({std::move(uses), fitting, {}, false});
+      jobs.push_back({std::move(uses), fitting, {}, false, {}, false});
   }
+  if (failed(reportKept(module, jobs)))
+    return failure();
   fallbackWeights += fallbacks.remark();
   return jobs;
 }
@@ -322,21 +457,26 @@ LogicalResult QuantizeRtnPass::encode(Job &job, WeightFiles &files,
     return failure();
   job.address.type =
       RankedTensorType::get(type.getShape(), type.getElementType(), job.format);
-  if (isStoredAs(job.format, weight)) {
+  if (!job.from && isStoredAs(job.format, weight)) {
     job.address.file = weight.getFile().str();
     job.address.offset = weight.getOffset();
     progress.advance(weight.getSymName(), type.getNumElements());
     return success();
   }
   FirstProblem problem;
-  std::vector<float> sharedFactors =
-      findSharedFactors(&getContext(), *source, job.format.getDescription(),
-                        matrix.rows, matrix.columns);
+  std::vector<float> sharedFactors = findSharedFactors(
+      &getContext(), *source, job.from, job.format.getDescription(),
+      matrix.rows, matrix.columns);
   FailureOr<uint64_t> offset = writeRowBlocks(
       weight, weight.getSymName(), matrix, archive, progress,
       [&](int64_t first, int64_t rows, MutableArrayRef<char> storage) {
-        encodeRows(*source, job.format, sharedFactors, matrix.columns, first,
-                   rows, storage, problem);
+        if (!job.isRecoded)
+          return encodeRows(*source, job.from, job.format, sharedFactors,
+                            matrix.columns, first, rows, storage, problem);
+        Planes planes =
+            readPlanes(*source, job.from, matrix.columns, first, rows);
+        recode(job.from.getDescription(), job.format.getDescription(), planes);
+        job.format.encode(planes, storage);
       });
   source->release();
   if (failed(offset) || failed(problem.diagnose(weight, job.format)))
@@ -384,8 +524,10 @@ LogicalResult QuantizeRtnPass::encodeAll(ModuleOp module,
 }
 
 void QuantizeRtnPass::report(ArrayRef<Job> jobs) {
-  int64_t count = 0, bytes = 0;
+  int64_t count = 0, bytes = 0, recoded = 0, again = 0;
   for (const Job &job : jobs) {
+    recoded += job.isRecoded;
+    again += job.from && !job.isRecoded;
     count += job.address.type.getNumElements();
     bytes += *computeStorageBytes(job.address.type);
   }
@@ -396,10 +538,15 @@ void QuantizeRtnPass::report(ArrayRef<Job> jobs) {
       count > 0 ? 8.0 * static_cast<double>(bytes) / static_cast<double>(count)
                 : 0;
   // At the module's own place the whole line of its attributes would be shown.
-  emitRemark(UnknownLoc::get(&getContext()))
-      << "encoded " << jobs.size() << " weights as " << format << ": " << count
-      << " elements, " << llvm::formatv("{0:f3}", bitsPerWeight).str()
-      << " bits per weight";
+  auto remark = emitRemark(UnknownLoc::get(&getContext()))
+                << "encoded " << jobs.size() << " weights as " << format << ": "
+                << count << " elements, "
+                << llvm::formatv("{0:f3}", bitsPerWeight).str()
+                << " bits per weight";
+  if (recoded)
+    remark << ", " << recoded << " of them with the codes they had";
+  if (again)
+    remark << ", " << again << " of them rounded again";
 }
 
 LogicalResult QuantizeRtnPass::run(ModuleOp module) {

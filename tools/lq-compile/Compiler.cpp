@@ -122,6 +122,7 @@ void Compiler::buildPipeline(OpPassManager &passes,
   if (!options.format.empty()) {
     QuantizeRtnOptions quantize;
     quantize.format = options.format;
+    quantize.requantize = options.requantize;
     quantize.archive = archive("quantize.weights");
     passes.addPass(createQuantizeRtn(
         quantize, options.quiet ? ProgressCallback() : printProgress()));
@@ -154,6 +155,14 @@ LogicalResult Compiler::transform() {
   report(options.format.empty()
              ? llvm::Twine("raise, pack")
              : "raise, quantize to " + options.format + ", pack");
+  // What passes have to say beside errors, which the context prints.
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    bool isWarning = diagnostic.getSeverity() == DiagnosticSeverity::Warning;
+    if (!isWarning && diagnostic.getSeverity() != DiagnosticSeverity::Remark)
+      return failure();
+    report((isWarning ? "warning: " : "") + diagnostic.str());
+    return success();
+  });
   TimingScope scope = stages.nest("raise, quantize, pack");
   PassManager passes(&context);
   passes.enableTiming(scope);

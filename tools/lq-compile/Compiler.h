@@ -26,6 +26,8 @@ struct CompileOptions {
   std::string weights, weightMap;
   /// Name of a weight format; empty: as the model has them.
   std::string format;
+  /// Whether weights that are quantized already are quantized again.
+  bool requantize = false;
   /// A GGUF file to write the quantized model to as well; empty: none.
   std::string ggufFile;
   /// A folder to write it to as ONNX; empty: none. Weights that the operators

@@ -30,6 +30,11 @@ static cl::opt<std::string>
              cl::desc("Weight format or mix of formats; 'help' lists them "
                       "(default: as in the model)"),
              cl::value_desc("format"), cl::cat(category));
+static cl::opt<bool> requantize(
+    "requantize",
+    cl::desc("Quantize weights again that are quantized already, where "
+             "--quantize cannot keep their codes"),
+    cl::cat(category));
 static cl::opt<std::string> weights(
     "weights",
     cl::desc("Take the weights from a checkpoint of the same model: a folder "
@@ -177,6 +182,7 @@ int main(int argc, char **argv) {
   options.output = output;
   options.name = name.empty() ? defaultName(input) : name;
   options.format = quantize;
+  options.requantize = requantize;
   options.weights = weights;
   options.weightMap = weightMap;
   options.ggufFile = ggufFile;
@@ -195,6 +201,8 @@ int main(int argc, char **argv) {
   if (!options.format.empty() && !FormatChoice::find(context, options.format))
     return fail("unknown format '" + options.format + "'; expected one of " +
                 llvm::join(FormatChoice::names(context), " "));
+  if (options.requantize && options.format.empty())
+    return fail("--requantize needs the format, --quantize");
   if (printPipeline) {
     mlir::PassManager passes(&context);
     Compiler::buildPipeline(passes, options, ".");
