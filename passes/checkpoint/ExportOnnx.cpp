@@ -8,6 +8,7 @@
 #include "passes/checkpoint/NBits.h"
 #include "passes/checkpoint/OriginalModel.h"
 #include "passes/checkpoint/Passes.h"
+#include "passes/quantize/ColumnOrder.h"
 #include "passes/quantize/WeightSource.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -49,6 +50,8 @@ std::optional<Scalar> scalarOf(int dataType) {
 struct Replacement {
   WeightOp weight;
   NBitsShape shape;
+  /// The order of its columns, or null.
+  WeightOp order = {};
 };
 
 /// What the graph reads where a weight of the original was.
@@ -86,6 +89,9 @@ private:
   FailureOr<bool> isUnchanged(WeightOp weight, WeightOp original);
   LogicalResult replaceProducts();
   FailureOr<CodeNames> addCodes(const Replacement &replacement, Scalar scale);
+  FailureOr<std::string> addGather(const std::string &input, WeightOp order,
+                                   std::vector<pb::NodeProto> &nodes);
+  FailureOr<std::vector<int32_t>> orderOf(WeightOp weight);
   LogicalResult writeOthers();
   LogicalResult writeDense(WeightOp weight, WeightOp original,
                            pb::TensorProto &tensor);
@@ -101,6 +107,11 @@ private:
   std::map<int, Replacement> replacements;
   llvm::MapVector<Operation *, Readers> readers;
   llvm::DenseMap<Operation *, CodeNames> codeNames;
+  /// Orders of columns by weight; the initializers that hold them; and values
+  /// that were brought into an order.
+  llvm::DenseMap<Operation *, WeightOp> orders;
+  llvm::DenseMap<Operation *, std::string> orderNames;
+  std::map<std::pair<std::string, Operation *>, std::string> gathered;
   /// Weights with codes that are written as numbers.
   llvm::SetVector<Operation *> dequantized;
 };
@@ -159,7 +170,7 @@ std::string textOf(Type type) {
 FailureOr<bool> OnnxExporter::isUnchanged(WeightOp weight, WeightOp original) {
   bool sameType =
       textOf(weight.getTensorType()) == textOf(original.getTensorType());
-  if (hasCodes(weight) != hasCodes(original))
+  if (hasCodes(weight) != hasCodes(original) || orders.contains(weight))
     return false;
   if (sameType && weight.getTransposed() == original.getTransposed()) {
     auto bytes = WeightSource::open(weight, *files);
@@ -190,7 +201,7 @@ LogicalResult OnnxExporter::planProduct(const WeightPair &pair) {
   WeightOp weight = pair.weight;
   FormatAttrInterface format = lq::getFormat(weight.getTensorType());
   auto [rows, columns] = matrixShape(weight);
-  Replacement replacement{weight, {}};
+  Replacement replacement{weight, {}, pair.order};
   std::string reason =
       shapeAsNBits(format.getDescription(), rows, columns, replacement.shape);
   if (reason.empty()) {
@@ -217,6 +228,8 @@ LogicalResult OnnxExporter::plan() {
     WeightOp weight = pair.weight;
     if (isTiled(weight.getTensorType()))
       return fail(weight) << "is packed; export before packing";
+    if (pair.order)
+      orders[weight] = pair.order;
     auto [known, isNew] = unchanged.try_emplace({weight, pair.original}, false);
     if (isNew) {
       FailureOr<bool> same = isUnchanged(weight, pair.original);
@@ -355,6 +368,50 @@ FailureOr<CodeNames> OnnxExporter::addCodes(const Replacement &replacement,
   return added;
 }
 
+/// The order of a weight's columns; empty if it has none.
+FailureOr<std::vector<int32_t>> OnnxExporter::orderOf(WeightOp weight) {
+  WeightOp order = orders.lookup(weight);
+  return order ? readOrder(order, *files)
+               : FailureOr<std::vector<int32_t>>(std::vector<int32_t>());
+}
+
+/// Brings a value into an order of its last dimension, once for all products
+/// that read it so; returns the new value.
+FailureOr<std::string>
+OnnxExporter::addGather(const std::string &input, WeightOp order,
+                        std::vector<pb::NodeProto> &nodes) {
+  std::string &output = gathered[{input, order}];
+  if (!output.empty())
+    return output;
+  std::string &indices = orderNames[order];
+  if (indices.empty()) {
+    auto columns = readOrder(order, *files);
+    if (failed(columns))
+      return failure();
+    indices = model->uniqueName(order.getSymName());
+    auto size = static_cast<int64_t>(columns->size());
+    model->addTensor(indices, pb::TensorProto::INT64, {size},
+                     [columns = *columns]() -> llvm::Expected<std::vector<char>> {
+                       std::vector<int64_t> wide(columns.begin(),
+                                                 columns.end());
+                       const char *bytes =
+                           reinterpret_cast<const char *>(wide.data());
+                       return std::vector<char>(
+                           bytes, bytes + wide.size() * sizeof(int64_t));
+                     });
+  }
+  output = model->uniqueName(input + "_ordered");
+  pb::NodeProto gather;
+  gather.set_op_type("Gather");
+  gather.set_name(model->uniqueName(input + "/order"));
+  gather.add_input(input);
+  gather.add_input(indices);
+  gather.add_output(output);
+  setInt(gather, "axis", -1);
+  nodes.push_back(std::move(gather));
+  return output;
+}
+
 /// The node in the place of a product. A bias that was part of it is to be added
 /// to the output by a node of its own, which the caller adds.
 static pb::NodeProto makeNBits(const pb::NodeProto &old, const CodeNames &names,
@@ -399,6 +456,12 @@ LogicalResult OnnxExporter::replaceProducts() {
       return failure();
     pb::NodeProto node =
         makeNBits(old, *names, replacement.shape, options.accuracyLevel);
+    if (replacement.order) {
+      auto ordered = addGather(old.input(0), replacement.order, nodes);
+      if (failed(ordered))
+        return failure();
+      node.set_input(0, *ordered);
+    }
     int biasAt = old.op_type() == kNBits ? 5 : 2;
     std::string bias =
         old.input_size() > biasAt ? old.input(biasAt) : std::string();
@@ -450,7 +513,8 @@ LogicalResult OnnxExporter::writeDense(WeightOp weight, WeightOp original,
                   type = *type]() -> llvm::Expected<std::vector<char>> {
                    WeightOp read = weight;
                    auto numbers = readNumbers(read, *files);
-                   if (failed(numbers))
+                   auto order = orderOf(read);
+                   if (failed(numbers) || failed(order))
                      return llvm::createStringError(
                          "weight @" + read.getSymName() + " cannot be read");
                    int64_t width = byteWidth(type);
@@ -459,7 +523,8 @@ LogicalResult OnnxExporter::writeDense(WeightOp weight, WeightOp original,
                    for (int64_t r = 0; r < rows; ++r)
                      for (int64_t c = 0; c < columns; ++c) {
                        float number = (*numbers)[r * columns + c];
-                       int64_t at = transposed ? c * rows + r : r * columns + c;
+                       int64_t k = order->empty() ? c : (*order)[c];
+                       int64_t at = transposed ? k * rows + r : r * columns + k;
                        storeScalar(type, number, bytes.data() + at * width);
                        exact &= roundToScalar(type, number) == number ||
                                 number != number;

@@ -5,6 +5,7 @@
 #include "dialects/common/WeightArchive.h"
 #include "dialects/onnx/Import.h"
 #include "dialects/onnx/transforms/Passes.h"
+#include "passes/quantize/ColumnOrder.h"
 #include "passes/raise/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -139,12 +140,12 @@ private:
 };
 
 /// All operations of @main, those inside others too, but for those that get
-/// weights, of which passes make more or fewer.
+/// weights, of which passes make more or fewer, and orders of linears' inputs.
 std::vector<Operation *> listOperations(ModuleOp module) {
   std::vector<Operation *> list;
   if (auto main = module.lookupSymbol<func::FuncOp>("main"))
     main.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (!isa<GetOp>(op))
+      if (!isa<GetOp, PermuteOp>(op))
         list.push_back(op);
     });
   return list;
@@ -162,7 +163,9 @@ LogicalResult Pairing::pairOperands(Operation *op, Operation *from) {
   for (unsigned i = 0; i < op->getNumOperands(); ++i) {
     auto get = op->getOperand(i).getDefiningOp<GetOp>();
     auto other = from->getOperand(i).getDefiningOp<GetOp>();
-    if (!get && !other && same.lookup(op->getOperand(i)) == from->getOperand(i))
+    auto permute = op->getOperand(i).getDefiningOp<PermuteOp>();
+    Value value = permute ? permute.getX() : op->getOperand(i);
+    if (!get && !other && same.lookup(value) == from->getOperand(i))
       continue;
     if (!get || !other)
       return differ(op, "operand " + Twine(i) + " is another value");
@@ -175,7 +178,10 @@ LogicalResult Pairing::pairOperands(Operation *op, Operation *from) {
     auto linear = dyn_cast<LinearOp>(op);
     bool isMatrix = linear && linear.getWeightMutable().getOperandNumber() == i;
     int product = isMatrix ? placeIn(from->getLoc(), "node") : -1;
-    pairs.push_back({weight, old, product});
+    auto ordered =
+        isMatrix ? linear.getX().getDefiningOp<PermuteOp>() : nullptr;
+    pairs.push_back({weight, old, product,
+                     ordered ? findOrderWeight(ordered) : WeightOp()});
   }
   return success();
 }

@@ -24,6 +24,9 @@ struct WeightPair {
   /// The node of the main graph that multiplies by it; -1: no linear reads the
   /// weight here.
   int product = -1;
+  /// Of a linear whose input is permuted, the order: column j of the weight is
+  /// the original's column order[j].
+  WeightOp order = {};
 };
 
 class OriginalModel {

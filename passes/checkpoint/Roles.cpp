@@ -49,8 +49,9 @@ constexpr ModuleNames head{"lm_head", "lm_head", "embed_out"};
 class RoleFinder {
 public:
   Roles find(ModuleOp module) {
-    module.walk([&](Operation *op) { visit(op); });
+    // First: the last norm may read a linear too, as those of outputs do.
     module.walk([&](func::ReturnOp op) { visitResults(op); });
+    module.walk([&](Operation *op) { visit(op); });
     return std::move(roles);
   }
 

@@ -2,7 +2,7 @@
 // RUN: cp %s %t/model.mlir
 // RUN: lq-opt %t/model.mlir --lq-sink-orders=archive=%t/sunk.bin -split-input-file -verify-diagnostics -o - | FileCheck %s
 // RUN: %python -c "import numpy as np; w = np.fromfile('%t/sunk.bin', np.float32); o = [2, 0, 3, 1, 5, 4, 7, 6]; r = np.arange(32).reshape(8, 4); assert (w[:32] == r[o].ravel()).all(), w[:32]; assert (w[32:64] == np.arange(32).reshape(4, 8).T[o].ravel()).all(), w[32:64]; assert (w[64:72] == o).all(), w"
-// RUN: not lq-opt %t/model.mlir --lq-sink-orders 2>&1 | FileCheck --check-prefix=OPTION %s
+// RUN: not lq-opt %t/model.mlir --lq-sink-orders -split-input-file 2>&1 | FileCheck --check-prefix=OPTION %s
 // OPTION: option archive: the file to write reordered weights to is required
 
 // Rows of what makes the input take the order, biases and transposed weights too.
