@@ -390,15 +390,14 @@ OnnxExporter::addGather(const std::string &input, WeightOp order,
       return failure();
     indices = model->uniqueName(order.getSymName());
     auto size = static_cast<int64_t>(columns->size());
-    model->addTensor(indices, pb::TensorProto::INT64, {size},
-                     [columns = *columns]() -> llvm::Expected<std::vector<char>> {
-                       std::vector<int64_t> wide(columns.begin(),
-                                                 columns.end());
-                       const char *bytes =
-                           reinterpret_cast<const char *>(wide.data());
-                       return std::vector<char>(
-                           bytes, bytes + wide.size() * sizeof(int64_t));
-                     });
+    model->addTensor(
+        indices, pb::TensorProto::INT64, {size},
+        [columns = *columns]() -> llvm::Expected<std::vector<char>> {
+          std::vector<int64_t> wide(columns.begin(), columns.end());
+          const char *bytes = reinterpret_cast<const char *>(wide.data());
+          return std::vector<char>(bytes,
+                                   bytes + wide.size() * sizeof(int64_t));
+        });
   }
   output = model->uniqueName(input + "_ordered");
   pb::NodeProto gather;

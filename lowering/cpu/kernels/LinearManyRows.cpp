@@ -460,7 +460,12 @@ private:
             row * scratch.numberBytes +
                 (scratch.sums + (i * kernel.parts() + part) * (k.lanes() * 4)),
             k.floats()));
-      storeBlock(kernel, block + i, first + row, 1, sums);
+      auto store = [&] { storeBlock(kernel, block + i, first + row, 1, sums); };
+      // The last of the row blocks together may be none of the matrix's.
+      if (kernel.layout.rowBlocks % blocksTogether == 0)
+        store();
+      else
+        k.ifThen(block + i < kernel.layout.rowBlocks, store);
     }
   }
 };

@@ -201,6 +201,8 @@ TEST_P(LinearTest, EveryFormat) {
 }
 
 TEST_P(LinearTest, FourBits) {
+  // Whole row blocks, of an odd number: two are multiplied together.
+  check({integers(4, 8, 32), 48, 64, false, false});
   check({integers(4, 8, 32), 96, 64, false, false});
   check({integers(4, 8, 32), 37, 160, true, true});
 }
