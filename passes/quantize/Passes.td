@@ -24,8 +24,9 @@ def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
     weight that is encoded already keeps its codes: where the format can hold them
     as they are (`int4_g32` and `q4_0`), it gets that format, else it stays as it
     is, with a remark, or an error if there is no weight to encode. With
-    `requantize` it is rounded again, from the values it stands for. A matrix whose columns the format cannot
-    divide into groups gets the format's fallback, with a remark.
+    `requantize` it is rounded again, from the values it stands for. A matrix
+    whose columns the format cannot divide into groups gets the format's fallback,
+    with a remark.
 
     Assumes that the weights' files are readable from the module's folder.
     Guarantees that every chosen weight has an encoding, its bytes in the

@@ -429,14 +429,13 @@ QuantizeRtnPass::chooseWeights(ModuleOp module) {
       continue;
     FormatAttrInterface wanted = choice->formatOf(places.placeOf(uses));
     FormatAttrInterface fitting = fitFormat(wanted, type.getDimSize(1));
-    if (isEncoded) {
-      if (fitting && failed(addEncoded(uses, fitting, **files, jobs)))
-        return failure();
-      continue;
-    }
-    if (fitting != wanted)
+    size_t count = jobs.size();
+    if (isEncoded && fitting &&
+        failed(addEncoded(uses, fitting, **files, jobs)))
+      return failure();
+    if (fitting != wanted && (!isEncoded || jobs.size() > count))
       fallbacks.add(weight, wanted, fitting);
-    if (fitting)
+    if (fitting && !isEncoded)
       jobs.push_back({std::move(uses), fitting, {}, false, {}, false});
   }
   if (failed(reportKept(module, jobs)))
