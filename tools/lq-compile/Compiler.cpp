@@ -122,6 +122,7 @@ void Compiler::buildPipeline(OpPassManager &passes,
   if (!options.format.empty()) {
     QuantizeRtnOptions quantize;
     quantize.format = options.format;
+    quantize.embeddings = options.checkpointFolder.empty();
     quantize.requantize = options.requantize;
     quantize.archive = archive("quantize.weights");
     passes.addPass(createQuantizeRtn(
@@ -132,6 +133,13 @@ void Compiler::buildPipeline(OpPassManager &passes,
     gguf.to = options.ggufFile;
     gguf.model = modelFolder(options.input);
     passes.addPass(createExportGguf(gguf));
+  }
+  if (!options.checkpointFolder.empty()) {
+    ExportCheckpointOptions checkpoint;
+    checkpoint.to = options.checkpointFolder;
+    checkpoint.library = options.checkpointLibrary;
+    checkpoint.model = modelFolder(options.input);
+    passes.addPass(createExportCheckpoint(checkpoint));
   }
   if (!options.onnxFolder.empty()) {
     ExportOnnxOptions onnx;

@@ -34,6 +34,9 @@ struct CompileOptions {
   /// there cannot hold are an error, unless they are to be written as numbers.
   std::string onnxFolder;
   bool exportDense = false;
+  /// A folder to write it to as a checkpoint of a library; empty: none. Then
+  /// tables of embeddings are not quantized, which no library does.
+  std::string checkpointLibrary, checkpointFolder;
   /// Element type of caches: "f16", "f32", or "auto": f16 where weights are
   /// quantized to codes.
   std::string cacheType = "auto";

@@ -37,9 +37,10 @@ static cl::opt<bool> requantize(
     cl::cat(category));
 static cl::opt<std::string> weights(
     "weights",
-    cl::desc("Take the weights from a checkpoint of the same model: a folder "
-             "of safetensors files (dense, GPTQ, AWQ, compressed-tensors) or "
-             "a .gguf file"),
+    cl::desc(
+        "Take the weights from a checkpoint of the same model: a folder "
+        "of safetensors files (dense, GPTQ, AWQ, compressed-tensors, EXL2) "
+        "or a .gguf file"),
     cl::value_desc("folder or file"), cl::cat(category));
 static cl::opt<std::string> weightMap(
     "weights-map",
@@ -50,6 +51,12 @@ static cl::opt<std::string> ggufFile(
     "export-gguf",
     cl::desc("Write the quantized model to this GGUF file too, for llama.cpp"),
     cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> checkpointOption(
+    "export-checkpoint",
+    cl::desc("Write the quantized model to this folder too, as a checkpoint of "
+             "gptq, awq, compressed-tensors or exl2; embeddings stay as they "
+             "are"),
+    cl::value_desc("library:folder"), cl::cat(category));
 static cl::opt<std::string> onnxFolder(
     "export-onnx",
     cl::desc("Write the quantized model to this folder too, as ONNX for ONNX "
@@ -186,6 +193,12 @@ int main(int argc, char **argv) {
   options.weights = weights;
   options.weightMap = weightMap;
   options.ggufFile = ggufFile;
+  auto [library, folder] = llvm::StringRef(checkpointOption).split(':');
+  options.checkpointLibrary = library.str();
+  options.checkpointFolder = folder.str();
+  if (!checkpointOption.empty() && folder.empty())
+    return fail("--export-checkpoint takes a library and a folder, as in "
+                "gptq:my-model-gptq");
   options.onnxFolder = onnxFolder;
   options.exportDense = exportDense;
   options.cacheType = cacheType;
