@@ -171,6 +171,11 @@ LogicalResult attention(NodeLowering &l) {
   if (!hasHeads(l.in(0), heads) || !hasHeads(l.in(1), keyHeads) ||
       !hasHeads(l.in(2), keyHeads))
     return l.fail("expected operands of fixed numbers of heads");
+  for (unsigned past : {4, 5})
+    if (l.has(past) && l.in(past).rank() != 4)
+      return l.fail("expected past keys and values of rank 4");
+  if (l.has(3) && (l.in(3).rank() < 1 || l.in(3).rank() > 4))
+    return l.fail("expected a mask of rank 1 to 4");
   Lowered q = splitHeads(l, l.in(0), heads);
   Lowered k = splitHeads(l, l.in(1), keyHeads);
   Lowered v = splitHeads(l, l.in(2), keyHeads);
@@ -318,27 +323,44 @@ Value Rotation::compute(Scalars &s, ValueRange at) const {
   return s.select(isRotated, turned, own);
 }
 
+/// Why the operands are none of a rotary embedding; empty if they are.
+StringRef whyNotRotary(const Lowered &x, const RotaryOperands &with) {
+  if ((x.rank() != 3 && x.rank() != 4) || !x.shape.back().isConstant())
+    return "expected an input of rank 3 or 4 with rows of a fixed size";
+  bool byPosition = with.positions.value != nullptr;
+  int64_t rank = byPosition ? 2 : 3;
+  if (with.cos.rank() != rank || with.sin.rank() != rank ||
+      with.sin.shape.back() != with.cos.shape.back() ||
+      !with.cos.shape.back().isConstant() || with.cos.shape.back().constant < 1)
+    return "expected two tables of one fixed width, with a row for each "
+           "position";
+  if (byPosition && (with.positions.rank() < 1 || with.positions.rank() > 2 ||
+                     !isInteger(with.positions.kind)))
+    return "expected positions that are a vector or a matrix of integers";
+  return {};
+}
+
 LogicalResult rotate(NodeLowering &l, RotaryOperands with) {
   const Lowered &x = l.in(0);
+  if (StringRef reason = whyNotRotary(x, with); !reason.empty())
+    return l.fail(reason);
   int64_t heads = l.node.getInt("num_heads", 0);
-  Lowered split = x;
-  if (!with.cos.shape.back().isConstant())
-    return l.fail("expected tables of a fixed width");
   int64_t half = with.cos.shape.back().constant;
+  Lowered split = x;
   if (x.rank() == 3) {
-    if (!x.shape[2].isConstant())
-      return l.fail("expected rows of a fixed size");
+    int64_t columns = x.shape[2].constant;
     if (heads < 1)
-      heads = x.shape[2].constant / (2 * half);
-    split = l.reshape(
-        x, {x.shape[0], x.shape[1], heads, x.shape[2].constant / heads});
+      heads = columns / (2 * half);
+    if (heads < 1 || columns % heads != 0)
+      return l.fail("expected heads that divide the rows of the input");
+    split = l.reshape(x, {x.shape[0], x.shape[1], heads, columns / heads});
   }
   int64_t rotated = l.node.getInt("rotary_embedding_dim", 0);
   if (rotated == 0)
     rotated = split.shape[3].constant;
   Rotation rotation{split, with, x.rank() == 4,
                     l.node.getInt("interleaved", 0) != 0, rotated};
-  if (half * 2 != rotated || split.rank() != 4)
+  if (half * 2 != rotated || rotated > split.shape[3].constant)
     return l.fail("expected tables of half the rotated size");
   Lowered result =
       l.fromIndices(split.shape, x.kind, [&](Scalars &s, ValueRange at) {

@@ -39,6 +39,102 @@ module attributes {onnx.opset_imports = {ai.onnx = 17 : i64}} {
 
 // -----
 
+// A batch would be missing.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<3x8xf32> {onnx.name = "x", onnx.dims = [3, 8]}, %c: tensor<6x2xf32> {onnx.name = "c", onnx.dims = [6, 2]}, %p: tensor<3xi64> {onnx.name = "p", onnx.dims = [3]}) -> tensor<3x8xf32> {
+    // expected-error @below {{cannot lower RotaryEmbedding "y": expected an input of rank 3 or 4 with rows of a fixed size}}
+    %y = onnx.node "RotaryEmbedding"(%x, %c, %c, %p) {num_heads = 2 : si64} -> ["y"] : (tensor<3x8xf32>, tensor<6x2xf32>, tensor<6x2xf32>, tensor<3xi64>) -> tensor<3x8xf32>
+    return %y : tensor<3x8xf32>
+  }
+}
+
+// -----
+
+// Rows of each batch, and positions.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<1x3x8xf32> {onnx.name = "x", onnx.dims = [1, 3, 8]}, %c: tensor<1x6x2xf32> {onnx.name = "c", onnx.dims = [1, 6, 2]}, %p: tensor<1x3xi64> {onnx.name = "p", onnx.dims = [1, 3]}) -> tensor<1x3x8xf32> {
+    // expected-error @below {{cannot lower RotaryEmbedding "y": expected two tables of one fixed width, with a row for each position}}
+    %y = onnx.node "RotaryEmbedding"(%x, %c, %c, %p) {num_heads = 2 : si64} -> ["y"] : (tensor<1x3x8xf32>, tensor<1x6x2xf32>, tensor<1x6x2xf32>, tensor<1x3xi64>) -> tensor<1x3x8xf32>
+    return %y : tensor<1x3x8xf32>
+  }
+}
+
+// -----
+
+// Tables without a width.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<1x3x8xf32> {onnx.name = "x", onnx.dims = [1, 3, 8]}, %c: tensor<6x0xf32> {onnx.name = "c", onnx.dims = [6, 0]}, %p: tensor<1x3xi64> {onnx.name = "p", onnx.dims = [1, 3]}) -> tensor<1x3x8xf32> {
+    // expected-error @below {{cannot lower RotaryEmbedding "y": expected two tables of one fixed width, with a row for each position}}
+    %y = onnx.node "RotaryEmbedding"(%x, %c, %c, %p) {num_heads = 2 : si64} -> ["y"] : (tensor<1x3x8xf32>, tensor<6x0xf32>, tensor<6x0xf32>, tensor<1x3xi64>) -> tensor<1x3x8xf32>
+    return %y : tensor<1x3x8xf32>
+  }
+}
+
+// -----
+
+// More rotated than a head has, so that there is no head.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<1x3x8xf32> {onnx.name = "x", onnx.dims = [1, 3, 8]}, %c: tensor<6x8xf32> {onnx.name = "c", onnx.dims = [6, 8]}, %p: tensor<1x3xi64> {onnx.name = "p", onnx.dims = [1, 3]}) -> tensor<1x3x8xf32> {
+    // expected-error @below {{cannot lower RotaryEmbedding "y": expected heads that divide the rows of the input}}
+    %y = onnx.node "RotaryEmbedding"(%x, %c, %c, %p) {num_heads = 0 : si64} -> ["y"] : (tensor<1x3x8xf32>, tensor<6x8xf32>, tensor<6x8xf32>, tensor<1x3xi64>) -> tensor<1x3x8xf32>
+    return %y : tensor<1x3x8xf32>
+  }
+}
+
+// -----
+
+// Heads that do not divide.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<1x3x8xf32> {onnx.name = "x", onnx.dims = [1, 3, 8]}, %c: tensor<6x2xf32> {onnx.name = "c", onnx.dims = [6, 2]}, %p: tensor<1x3xi64> {onnx.name = "p", onnx.dims = [1, 3]}) -> tensor<1x3x8xf32> {
+    // expected-error @below {{cannot lower RotaryEmbedding "y": expected heads that divide the rows of the input}}
+    %y = onnx.node "RotaryEmbedding"(%x, %c, %c, %p) {num_heads = 3 : si64} -> ["y"] : (tensor<1x3x8xf32>, tensor<6x2xf32>, tensor<6x2xf32>, tensor<1x3xi64>) -> tensor<1x3x8xf32>
+    return %y : tensor<1x3x8xf32>
+  }
+}
+
+// -----
+
+// Positions of three dimensions.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<1x3x8xf32> {onnx.name = "x", onnx.dims = [1, 3, 8]}, %c: tensor<6x2xf32> {onnx.name = "c", onnx.dims = [6, 2]}, %p: tensor<1x3x1xi64> {onnx.name = "p", onnx.dims = [1, 3, 1]}) -> tensor<1x3x8xf32> {
+    // expected-error @below {{cannot lower RotaryEmbedding "y": expected positions that are a vector or a matrix of integers}}
+    %y = onnx.node "RotaryEmbedding"(%x, %c, %c, %p) {num_heads = 2 : si64} -> ["y"] : (tensor<1x3x8xf32>, tensor<6x2xf32>, tensor<6x2xf32>, tensor<1x3x1xi64>) -> tensor<1x3x8xf32>
+    return %y : tensor<1x3x8xf32>
+  }
+}
+
+// -----
+
+// Positions between rows.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<1x3x8xf32> {onnx.name = "x", onnx.dims = [1, 3, 8]}, %c: tensor<6x2xf32> {onnx.name = "c", onnx.dims = [6, 2]}, %p: tensor<1x3xf32> {onnx.name = "p", onnx.dims = [1, 3]}) -> tensor<1x3x8xf32> {
+    // expected-error @below {{cannot lower RotaryEmbedding "y": expected positions that are a vector or a matrix of integers}}
+    %y = onnx.node "RotaryEmbedding"(%x, %c, %c, %p) {num_heads = 2 : si64} -> ["y"] : (tensor<1x3x8xf32>, tensor<6x2xf32>, tensor<6x2xf32>, tensor<1x3xf32>) -> tensor<1x3x8xf32>
+    return %y : tensor<1x3x8xf32>
+  }
+}
+
+// -----
+
+// A mask of more dimensions than scores have.
+
+module attributes {onnx.opset_imports = {ai.onnx = 23 : i64}} {
+  func.func @main(%x: tensor<1x3x8xf32> {onnx.name = "x", onnx.dims = [1, 3, 8]}, %p: tensor<1x1x1x3x3xf32> {onnx.name = "p", onnx.dims = [1, 1, 1, 3, 3]}) -> tensor<1x3x8xf32> {
+    // expected-error @below {{cannot lower Attention "y": expected a mask of rank 1 to 4}}
+    %y = onnx.node "Attention"(%x, %x, %x, %p) {q_num_heads = 2 : si64, kv_num_heads = 2 : si64} -> ["y"] : (tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>, tensor<1x1x1x3x3xf32>) -> tensor<1x3x8xf32>
+    return %y : tensor<1x3x8xf32>
+  }
+}
+
+// -----
+
 // expected-error @below {{expected a function @main}}
 module {
 }
