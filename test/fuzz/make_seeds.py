@@ -55,6 +55,12 @@ def checkpoints():
     checkpoint("gptq-8-bias", [gptq("gptq", 8, 4)] + tensors(8, 4, 8, 2) + ["a.bias BF16 4"])
     checkpoint("gptq-order", [gptq("gptq", 4, 8)] + tensors(4, 8, 16, 2) + ["a.g_idx I32 16"],
                words(*[k // 8 for k in range(16)]))
+    checkpoint("gptq-act-order", [gptq("gptq_v2", 4, 8)] + tensors(4, 8, 16, 2) + ["a.g_idx I32 16"],
+               words(*[k % 2 for k in range(16)]))
+    # The data is the permutation and, its first four bytes, the one group.
+    checkpoint("exl2", [config(quant_method="exl2", bits=4.0), "a.q_weight I32 4 32", "a.q_groups I16 2",
+                        "a.q_scale I32 1 4", "a.q_scale_max F16 1", "a.q_invperm I32 32"],
+               words(4, 0, 1, 2, 3, *range(5, 32)))
     awq = config(quant_method="awq", bits=4, group_size=4, version="gemm")
     checkpoint("awq", [awq, "a.qweight I32 8 2", "a.qzeros I32 2 2", "a.scales F16 2 16", "b.weight F32 2 3"])
 
@@ -67,6 +73,8 @@ def checkpoints():
     checkpoint("compressed", packed(4, 2, 16, 2, "I64"), np.array([2, 16], "<i8").tobytes())
     checkpoint("compressed-zeros", packed(8, 4, 8, 1, "I32") + ["a.weight_zero_point I32 1 1"], words(4, 8))
     checkpoint("compressed-order", packed(4, 2, 8, 1, "I32") + ["a.weight_g_idx I32 8"], words(2, 8))
+    checkpoint("compressed-act-order", packed(4, 2, 8, 2, "I32") + ["a.weight_g_idx I32 8"],
+               words(0, 1, 1, 0, 1, 0, 0, 1))
     checkpoint("dense", ['{"model_type": "gpt2"}', "h.0.attn.c_attn.weight F32 2 6", "h.0.attn.bias F32 1 1",
                          "wte.weight F16 3 2", "x F64", "y BF16 0 4", "z.bias F32 3"])
 
