@@ -302,13 +302,23 @@ private:
   // Products
   //===--------------------------------------------------------------------===//
 
+  /// The sums before a stretch: none before the first.
+  Vals startSums(GroupSums &place, const Stretch &stretch) {
+    int64_t cells = groupRows * parts;
+    if (run.firstColumn > 0)
+      return place.load(cells);
+    return k.ifElse(
+        stretch.first == 0, [&] { return Vals(cells, k.zeros(k.floats())); },
+        [&] { return place.load(cells); });
+  }
+
   /// Adds a stretch to the sums of a row group.
   void multiply(Val group, const Stretch &stretch) {
     IntegerActivations activations = activationsOf(group);
     GroupSums place{k, scratch, group};
     IntegerProduct product(k, *dot, activations, groupRows, parts,
                            k.level().registers < 32);
-    Vals sums = place.load(groupRows * parts);
+    Vals sums = startSums(place, stretch);
     sums = scaleColumns <= tileColumns
                ? addBlocks(product, stretch, k.index(0), stretch.count, sums)
                : addWideGroups(product, stretch, sums);
@@ -436,14 +446,10 @@ private:
         run->packActivations(group, first + group * groupRows,
                              first + rows - 1);
     });
-    int64_t cells = groupRows * blocksTogether * kernel.parts();
     auto [firstBlocks, lastBlocks] = k.share(
         k.index(llvm::divideCeil(kernel.layout.rowBlocks, blocksTogether)));
     k.forLoop(firstBlocks, lastBlocks, 1, [&](Val blocks) {
       Val block = blocks * blocksTogether;
-      k.forLoop(k.index(0), groups, 1, [&](Val group) {
-        GroupSums{k, scratch, group}.store(Vals(cells, k.zeros(k.floats())));
-      });
       for (auto &run : runs)
         run->multiplyAll(block, groups, first);
       k.forLoop(k.index(0), rows, 1,
@@ -453,8 +459,9 @@ private:
 
   void storeRow(Val block, Val first, Val row) {
     for (int64_t i = 0; i < blocksTogether; ++i) {
-      Vals sums;
-      for (int64_t part = 0; part < kernel.parts(); ++part)
+      // Without columns nothing was summed.
+      Vals sums(runs.empty() ? kernel.parts() : 0, k.zeros(k.floats()));
+      for (int64_t part = 0; part < kernel.parts() && !runs.empty(); ++part)
         sums.push_back(k.loadBytes(
             k.scratch(),
             row * scratch.numberBytes +
