@@ -233,6 +233,25 @@ const Shape shapes[] = {
     {"tinyllama-1.1b.up", 5632, 2048}, {"tinyllama-1.1b.down", 2048, 5632},
 };
 
+/// Bytes of a matrix as the format stores it; numbers that all rows share count
+/// once.
+double countEncodedBytes(FormatAttrInterface format, const Shape &shape) {
+  FormatDescription f = format.getDescription();
+  double bytes = double(shape.outputs) * format.getRowBytes(shape.inputs);
+  if (f.scale.isShared())
+    bytes -= double(shape.outputs - 1) * f.superGroupCount(shape.inputs) *
+             byteWidth(f.scale.type);
+  return bytes;
+}
+
+/// Six bits in an eighth of the columns, three in an eighth, else four.
+FormatAttrInterface mixBits(mlir::MLIRContext &context, int64_t columns) {
+  int64_t part = llvm::alignTo(columns / 8, 64);
+  ColumnRun runs[] = {
+      {part, 6, 64}, {columns - 2 * part, 4, 64}, {part, 3, 64}};
+  return getMixedBitsFormat(context, runs);
+}
+
 void runLinear(benchmark::State &state, const Shape &shape,
                FormatAttrInterface format, const CpuLevel &level, int64_t rows,
                int64_t threads) {
@@ -269,7 +288,7 @@ void runLinear(benchmark::State &state, const Shape &shape,
       calls.push_back(kernel.prepare({x, weight, out}, threads));
   }
   double products = double(rows) * shape.outputs * shape.inputs;
-  double encoded = double(shape.outputs) * format.getRowBytes(shape.inputs);
+  double encoded = countEncodedBytes(format, shape);
   double shortest = 1e30;
   std::vector<double> reads, peaks, ofRead, ofPeak;
   for (auto _ : state) {
@@ -448,6 +467,8 @@ int main(int argc, char **argv) {
   for (const CpuLevel *level : availableLevels()) {
     for (FormatAttrInterface format : listFormats(context))
       registerLinear(format, *level);
+    for (int64_t columns : {576, 1536, 2048, 5632})
+      registerLinear(mixBits(context, columns), *level);
     registerAttention(*level);
     registerRows(*level);
   }
