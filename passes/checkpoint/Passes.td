@@ -45,8 +45,8 @@ def ExportGguf : Pass<"lq-export-gguf", "::mlir::ModuleOp"> {
     are put into the order that ggml's rotary embeddings want.
 
     Assumes a module before packing, of an architecture that llama.cpp knows
-    (llama, mistral, qwen2, qwen3) with a byte-level tokenizer. Leaves the module as
-    it is; after an error there is no file.
+    (llama, mistral, qwen2, qwen3, gemma3), with a tokenizer that it knows. Leaves
+    the module as it is; after an error there is no file.
   }];
   let options = [
     Option<"to", "to", "std::string", /*default=*/"", "The file to write (required)">,

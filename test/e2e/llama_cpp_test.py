@@ -165,9 +165,9 @@ def check_tokens(tokenizer, text, found):
 
 
 def check(options, model, work):
-    fixture = FIXTURES.get(model.name.rsplit("-", 1)[0])
-    if fixture:
-        add_files(model, fixture, work / "model")
+    if not (model / "config.json").exists():
+        # A fixture is called <model>-<exporter>.
+        add_files(model, FIXTURES[model.name.rsplit("-", 1)[0]], work / "model")
         model = work / "model"
     exported, artifact = work / "model.gguf", work / "model.lq"
     command = [options.bin / "lq-compile", model, "-o", artifact, "--quiet", "--target=host",
