@@ -53,7 +53,7 @@ inline std::string shapeText(const SafetensorsTensor &tensor) {
 class PackedLayout : public PackedMatrix {
 public:
   PackedLayout(const QuantizationConfig &config, llvm::StringRef module,
-             const ModuleTensors &tensors)
+               const ModuleTensors &tensors)
       : config(config), module(module), tensors(tensors) {}
   virtual llvm::Error open() = 0;
 
@@ -96,9 +96,10 @@ protected:
     if (!tensor)
       return fail(suffix, "is missing beside the other tensors of the module");
     if (tensor->shape.size() != rank || (!type.empty() && tensor->type != type))
-      return fail(suffix, "is " + shapeText(*tensor) + " of " + tensor->type +
-                              ", expected " + llvm::Twine(rank) + " dimensions of " +
-                              (type.empty() ? llvm::StringRef("numbers") : type));
+      return fail(suffix,
+                  "is " + shapeText(*tensor) + " of " + tensor->type +
+                      ", expected " + llvm::Twine(rank) + " dimensions of " +
+                      (type.empty() ? llvm::StringRef("numbers") : type));
     for (uint64_t size : tensor->shape)
       if (size == 0 || size > (1u << 30))
         return fail(suffix, "has the shape " + shapeText(*tensor) +
@@ -106,16 +107,17 @@ protected:
     return llvm::Error::success();
   }
 
-  llvm::Error expectShape(llvm::StringRef suffix, const SafetensorsTensor &tensor,
-                          int64_t first, int64_t second) const {
+  llvm::Error expectShape(llvm::StringRef suffix,
+                          const SafetensorsTensor &tensor, int64_t first,
+                          int64_t second) const {
     if (static_cast<int64_t>(tensor.shape[0]) == first &&
         static_cast<int64_t>(tensor.shape[1]) == second)
       return llvm::Error::success();
     return fail(suffix, "is " + shapeText(tensor) + ", but a weight of " +
-                            llvm::Twine(rows) + " x " + llvm::Twine(columns) + " with " +
-                            llvm::Twine(bits) + " bits and " + llvm::Twine(groups) +
-                            " groups needs " + llvm::Twine(first) + "x" +
-                            llvm::Twine(second));
+                            llvm::Twine(rows) + " x " + llvm::Twine(columns) +
+                            " with " + llvm::Twine(bits) + " bits and " +
+                            llvm::Twine(groups) + " groups needs " +
+                            llvm::Twine(first) + "x" + llvm::Twine(second));
   }
 
   /// Takes the scales, of which there are `groups` a row.
@@ -139,7 +141,8 @@ protected:
     if (config.isUniform && config.bits != 0 && config.bits != bits)
       return fail(codesSuffix(), "has codes of " + llvm::Twine(bits) +
                                      " bits, but the configuration says " +
-                                     llvm::Twine(config.bits) + ownConfiguration);
+                                     llvm::Twine(config.bits) +
+                                     ownConfiguration);
     int64_t configured = config.group;
     group = configured;
     if (groups == 1 && (group == 0 || group >= columns)) {
@@ -152,7 +155,8 @@ protected:
     if (columns % groups == 0 && !config.isUniform)
       return llvm::Error::success();
     return fail(suffix, "has " + llvm::Twine(groups) + " groups for " +
-                            llvm::Twine(columns) + " columns, which the group_size " +
+                            llvm::Twine(columns) +
+                            " columns, which the group_size " +
                             llvm::Twine(configured == 0 ? -1 : configured) +
                             " does not give" + ownConfiguration);
   }

@@ -46,8 +46,23 @@ void lq::cpu::storeBlock(LinearKernel &kernel, Val block, Val row,
   }
 }
 
-bool lq::cpu::hasFewRows(const LinearSpec &spec) {
-  return spec.rows != kDynamic && spec.rows <= 4;
+/// A kernel for any number of rows chooses when it is called.
+static void emitIntegers(LinearKernel &kernel) {
+  if (mostRows(kernel.spec) <= fewRows)
+    return emitFewRows(kernel);
+  if (kernel.spec.rows != kDynamic)
+    return emitManyRows(kernel);
+  KernelBuilder &k = kernel.k;
+  k.ifElse(
+      kernel.rows() < fewRows + 1,
+      [&] {
+        emitFewRows(kernel);
+        return Vals();
+      },
+      [&] {
+        emitManyRows(kernel);
+        return Vals();
+      });
 }
 
 static SmallVector<Type> getInputTypes(const LinearSpec &spec,
@@ -81,15 +96,16 @@ func::FuncOp lq::cpu::emitLinear(ModuleOp module, StringRef name,
   LinearKernel kernel(k, spec);
   if (!spec.format.hasCodes())
     emitElements(kernel);
-  else if (hasFewRows(spec))
-    emitFewRows(kernel);
   else
-    emitManyRows(kernel);
+    emitIntegers(kernel);
   return k.finish();
 }
 
 int64_t lq::cpu::scratchBytes(const LinearSpec &spec, const CpuLevel &level) {
   if (!spec.format.hasCodes())
     return elementsScratch(spec, level);
-  return hasFewRows(spec) ? fewRowsScratch(spec) : manyRowsScratch(spec, level);
+  int64_t few = fewRowsScratch(spec);
+  return mostRows(spec) <= fewRows
+             ? few
+             : std::max(few, manyRowsScratch(spec, level));
 }

@@ -28,9 +28,16 @@ struct LinearKernel {
 void storeBlock(LinearKernel &kernel, Val block, Val row, int64_t count,
                 llvm::ArrayRef<Val> sums);
 
+/// Rows up to which codes are not unpacked first.
+constexpr int64_t fewRows = 8;
+
+/// Rows of activations that the kernel can be called with.
+inline int64_t mostRows(const LinearSpec &spec) {
+  return spec.rows == kDynamic ? spec.maxRows : spec.rows;
+}
+
 /// The bodies of linear kernels, and the scratch that they take: of weights with
-/// codes for a few rows (known when it is compiled) and for many; of elements.
-bool hasFewRows(const LinearSpec &spec);
+/// codes for up to fewRows rows and for any number; of elements.
 void emitFewRows(LinearKernel &kernel);
 int64_t fewRowsScratch(const LinearSpec &spec);
 void emitManyRows(LinearKernel &kernel);

@@ -1,45 +1,56 @@
 //===- LinearFewRows.cpp - products that read each code once --------------===//
 //
 // Up to a few rows of activations memory is the bound: each row block is read
-// once, in order, and its codes go from the tiles to the multipliers.
+// in order, and its codes go from the tiles to the multipliers.
 //
 //===----------------------------------------------------------------------===//
 
 #include "lowering/cpu/kernels/IntegerProduct.h"
 #include "lowering/cpu/kernels/Linear.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace lq;
 using namespace lq::cpu;
 
-/// Bytes to ask for ahead, as measured: about what memory sends in its latency.
+/// Bytes of tiles to ask for ahead, as measured: about what memory sends in its
+/// latency.
 static constexpr int64_t prefetchDistance = 6144;
+
+/// Rows of activations that take a code while it is in a register.
+static int64_t countTogether(const LinearSpec &spec) {
+  constexpr int64_t most = 4;
+  return spec.rows == kDynamic ? most : std::min(spec.rows, most);
+}
 
 namespace {
 
 /// The product of a run of columns.
 class FewRows {
 public:
-  /// `base`: where its activations go in scratch.
-  FewRows(LinearKernel &kernel, const TileRun &run, Val base)
-      : kernel(kernel), k(kernel.k), run(run), count(kernel.spec.rows),
-        any(readerOf(k.index(0))),
+  FewRows(LinearKernel &kernel, const TileRun &run)
+      : kernel(kernel), k(kernel.k), run(run),
+        count(countTogether(kernel.spec)), any(readerOf(k.index(0))),
         dot(IntegerDot::create(k, any.byteBits(), count)),
-        activations(k, run, count, ActivationNeeds(any, *dot, tileColumns),
-                    *dot, base),
-        product(k, *dot, activations, count, /*parts=*/1, /*rolls=*/false) {}
+        needs(any, *dot, tileColumns) {}
 
-  void packActivations() { activations.pack(k.index(0), k.index(count - 1)); }
+  /// Copies the activations of rows from `first` on to byte `packed` of scratch.
+  void packActivations(Val packed, Val first, Val last) {
+    activationsAt(packed).pack(first, last);
+  }
 
   /// Adds the run to the sums [count][parts] of the row block at byte `base`.
-  Vals multiply(Val base, ArrayRef<Val> sums) {
+  Vals multiply(Val base, Val packed, ArrayRef<Val> sums) {
     TileReader tiles = readerOf(base);
+    IntegerActivations activations = activationsAt(packed);
+    IntegerProduct product(k, *dot, activations, count, /*parts=*/1,
+                           /*rolls=*/false);
     return tiles.forBlocks(
         sums, [&](const ColumnBlock &block, Val number, ArrayRef<Val> before) {
           Vals sums(before);
           tiles.prefetch(block, prefetchDistance);
           for (int64_t part = 0; part < kernel.parts(); ++part)
-            addPart(block, number, part, tiles, sums);
+            addPart(block, number, part, tiles, product, sums);
           return sums;
         });
   }
@@ -51,15 +62,18 @@ private:
   int64_t count;
   TileReader any;
   std::unique_ptr<IntegerDot> dot;
-  IntegerActivations activations;
-  IntegerProduct product;
+  ActivationNeeds needs;
+
+  IntegerActivations activationsAt(Val packed) {
+    return IntegerActivations(k, run, count, needs, *dot, packed);
+  }
 
   TileReader readerOf(Val base) {
     return TileReader(k, run, kernel.weight, base);
   }
 
   void addPart(const ColumnBlock &block, Val number, int64_t part,
-               TileReader &tiles, Vals &sums) {
+               TileReader &tiles, IntegerProduct &product, Vals &sums) {
     TileRows rows{k.index(part * k.lanes()), k.lanes()};
     Vals bytes = tiles.loadCodes(block, rows);
     Vals own;
@@ -85,29 +99,64 @@ private:
   }
 };
 
+/// All runs of all rows, in groups of rows.
+class RowGroups {
+public:
+  explicit RowGroups(LinearKernel &kernel)
+      : kernel(kernel), k(kernel.k), count(countTogether(kernel.spec)) {
+    for (const TileRun &run : kernel.layout.runs) {
+      places.push_back(groupBytes);
+      products.push_back(std::make_unique<FewRows>(kernel, run));
+      groupBytes += IntegerActivations::countBytes(run, count);
+    }
+  }
+
+  void emit() {
+    Val rows = kernel.rows(), groups = (rows + (count - 1)) / count;
+    k.forLoop(k.index(0), groups, 1, [&](Val group) {
+      for (auto [product, place] : llvm::zip_equal(products, places))
+        product->packActivations(group * groupBytes + place, group * count,
+                                 rows - 1);
+    });
+    auto [first, last] = k.share(k.index(kernel.layout.rowBlocks));
+    k.forLoop(first, last, 1, [&](Val block) {
+      k.forLoop(k.index(0), groups, 1, [&](Val group) {
+        Vals sums(count * kernel.parts(), k.zeros(k.floats()));
+        for (auto [product, place] : llvm::zip_equal(products, places))
+          sums = product->multiply(block * kernel.layout.rowBlockBytes,
+                                   group * groupBytes + place, sums);
+        store(block, group * count, sums);
+      });
+    });
+  }
+
+private:
+  LinearKernel &kernel;
+  KernelBuilder &k;
+  int64_t count, groupBytes = 0;
+  /// Of each run, and where its activations begin in those of a group.
+  std::vector<std::unique_ptr<FewRows>> products;
+  std::vector<int64_t> places;
+
+  /// Stores the sums of a group; the last may stand for fewer rows.
+  void store(Val block, Val first, ArrayRef<Val> sums) {
+    if (kernel.spec.rows == count)
+      return storeBlock(kernel, block, first, count, sums);
+    int64_t parts = kernel.parts();
+    for (int64_t i = 0; i < count; ++i)
+      k.ifThen(first + i < kernel.rows(), [&] {
+        storeBlock(kernel, block, first + i, 1, sums.slice(i * parts, parts));
+      });
+  }
+};
+
 } // namespace
 
-void lq::cpu::emitFewRows(LinearKernel &kernel) {
-  KernelBuilder &k = kernel.k;
-  int64_t count = kernel.spec.rows, base = 0;
-  std::vector<std::unique_ptr<FewRows>> products;
-  for (const TileRun &run : kernel.layout.runs) {
-    products.push_back(std::make_unique<FewRows>(kernel, run, k.index(base)));
-    products.back()->packActivations();
-    base += IntegerActivations::countBytes(run, count);
-  }
-  auto [first, last] = k.share(k.index(kernel.layout.rowBlocks));
-  k.forLoop(first, last, 1, [&](Val block) {
-    Vals sums(count * kernel.parts(), k.zeros(k.floats()));
-    for (auto &product : products)
-      sums = product->multiply(block * kernel.layout.rowBlockBytes, sums);
-    storeBlock(kernel, block, k.index(0), count, sums);
-  });
-}
+void lq::cpu::emitFewRows(LinearKernel &kernel) { RowGroups(kernel).emit(); }
 
 int64_t lq::cpu::fewRowsScratch(const LinearSpec &spec) {
-  int64_t bytes = 0;
+  int64_t count = countTogether(spec), bytes = 0;
   for (const FormatRun &run : spec.format.splitColumns(spec.inputs))
-    bytes += IntegerActivations::countBytes(run, spec.rows);
-  return bytes;
+    bytes += IntegerActivations::countBytes(run, count);
+  return llvm::divideCeil(std::min(mostRows(spec), fewRows), count) * bytes;
 }

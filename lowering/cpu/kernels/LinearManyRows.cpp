@@ -24,8 +24,9 @@ using namespace mlir;
 using namespace lq;
 using namespace lq::cpu;
 
-/// Rows of activations that go together: with two vectors of rows of W their
-/// sums, as integers and as numbers, and those of a group take 24 registers.
+/// Rows of activations that go together. With two vectors of rows of W they have
+/// 8 sums as integers, 8 as numbers and, where a scale holds for more than a
+/// column block, 8 without it: 24 of 32 registers.
 static constexpr int64_t groupRows = 4;
 
 /// Activations that a panel may take, of a second-level cache of 1 MB or more.
@@ -79,9 +80,8 @@ struct ManyRowsScratch {
     }
     groups =
         std::max<int64_t>(1, panelBytes / std::max<int64_t>(1, groupBytes));
-    if (spec.maxRows > 0)
-      groups =
-          std::min<int64_t>(groups, llvm::divideCeil(spec.maxRows, groupRows));
+    groups =
+        std::min<int64_t>(groups, llvm::divideCeil(mostRows(spec), groupRows));
     numberBytes = rows * 4;
     sumBytes = groupRows * numberBytes;
     codes = groups * groupBytes;
@@ -227,7 +227,8 @@ private:
   void unpackCodes(TileReader &tiles, const TileRows &rows, int64_t part,
                    const Stretch &stretch) {
     k.forLoop(k.index(0), stretch.count, 1, [&](Val block) {
-      Vals bytes = tiles.loadCodes(tiles.blockAt(stretch.first + block), rows);
+      ColumnBlock at = tiles.blockAt(stretch.first + block);
+      Vals bytes = tiles.loadCodes(at, rows);
       for (int64_t step = 0; step < tileColumns / 4; step += dot->steps()) {
         IntegerDot::Codes codes =
             dot->prepare(ArrayRef(bytes).slice(step, dot->steps()));

@@ -85,9 +85,9 @@ Val TileReader::extractField(Val bytes, int64_t field, unsigned width,
 void TileReader::prefetch(const ColumnBlock &block, int64_t distance) {
   constexpr int64_t line = 64;
   int64_t bytes = run.spanBytes * tileColumns / run.spanColumns;
+  Val place = spanStart(block) + block.block * bytes + distance;
   for (int64_t ahead = 0; ahead < bytes; ahead += line)
-    k.prefetch(weight,
-               {spanStart(block) + block.block * bytes + (distance + ahead)});
+    k.prefetch(weight, {place + ahead});
 }
 
 Vals TileReader::loadCodes(const ColumnBlock &block, const TileRows &rows) {

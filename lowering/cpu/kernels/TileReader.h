@@ -58,7 +58,7 @@ public:
   /// Asks for the memory `distance` bytes behind a column block's part of its
   /// span, numbers and codes.
   void prefetch(const ColumnBlock &block, int64_t distance);
-  /// Where the span of a column block begins in the weight.
+  /// The byte of the weight where the span of a column block begins.
   Val spanStart(const ColumnBlock &block) {
     return base + block.span * run.spanBytes;
   }

@@ -448,7 +448,7 @@ void registerLinear(FormatAttrInterface format, const CpuLevel &level) {
   for (const Shape &shape : shapes)
     if (format.checkColumns(shape.inputs).empty() &&
         checkTiles(description, shape.inputs).empty())
-      for (int64_t rows : {1, 4, 32, 512})
+      for (int64_t rows : {1, 4, 8, 16, 32, 512})
         for (int64_t threads : {1, 2})
           registerBenchmark(
               level.name + "/" + format.getFormatName().str() + "/" +

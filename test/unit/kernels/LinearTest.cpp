@@ -237,6 +237,17 @@ TEST_P(LinearTest, ManyColumnsAndRows) {
   }
 }
 
+TEST_P(LinearTest, FewRowsOfAnyNumber) {
+  Case c{integers(4, 0, 64, directNumber(Scalar::F32), zeroPointNumber(4)), 37,
+         160, true, true};
+  Matrix w(c.format, c.outputs, c.inputs, random);
+  for (int64_t most : {2, 7}) {
+    auto kernel = compile(c, kDynamic, most);
+    for (int64_t rows = 1; rows <= most; ++rows)
+      check(*kernel, c, w, rows, 2);
+  }
+}
+
 TEST(FoldLevels, WhereProductsFitAByte) {
   GroupNumber f16 = directNumber(Scalar::F16);
   auto folded = foldLevels(integers(2, 0, 16, productNumber(Scalar::F16, 4)));
