@@ -6,6 +6,7 @@ memory of each and of all.
 
 Resident memory counts a page in every process that maps it, proportional memory
 (PSS) divides it by their number: the sum of the latter is what the machine spends.
+"Huge" is what the first process maps of files in pages of 2 MB.
 """
 
 import argparse
@@ -45,13 +46,14 @@ def main():
     parser.add_argument("--processes", type=int, default=4)
     options = parser.parse_args()
     print(f"artifact: {options.artifact.stat().st_size / 1e6:.1f} MB")
-    print("| processes | resident, each | proportional, all |")
-    print("|---|---|---|")
+    print("| processes | resident, each | proportional, all | huge |")
+    print("|---|---|---|---|")
     for count in sorted({1, 2, options.processes}):
         rollups = measure(options.lq / "lq-run", options.artifact, count)
         each = max(rollup["Rss"] for rollup in rollups)
         total = sum(rollup["Pss"] for rollup in rollups)
-        print(f"| {count} | {each:.1f} MB | {total:.1f} MB |")
+        huge = rollups[0]["FilePmdMapped"]
+        print(f"| {count} | {each:.1f} MB | {total:.1f} MB | {huge:.1f} MB |")
 
 
 if __name__ == "__main__":
