@@ -13,8 +13,9 @@
 namespace lq {
 
 /// A regular file mapped read-only, in huge pages where the file system has
-/// them. The pages are shared with every other process that maps the file. The file must not be truncated meanwhile: that
-/// is SIGBUS, as for any mapped program.
+/// them. The pages are shared with every other process that maps the file. The
+/// file must not be truncated meanwhile: that is SIGBUS, as for any mapped
+/// program.
 class MappedFile {
 public:
   static Expected<std::shared_ptr<const MappedFile>>

@@ -213,6 +213,9 @@ def measure(args, sides, model, threads):
             try:
                 rates = side.rates(model, threads, prompts, generated)
             except RuntimeError as error:
+                # A peer may lack a type; then its column has a dash.
+                if side.name == "lq":
+                    raise
                 log(error)
                 continue
             for test, rate in rates.items():
@@ -339,4 +342,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RuntimeError as failure:
+        raise SystemExit(failure) from None
