@@ -145,29 +145,35 @@ static llvm::Error writeScaling(const ConfigReader &reader, int64_t size,
   return llvm::Error::success();
 }
 
-/// Which layers slide a window, as numbers 0 and 1; empty if it is five of six,
-/// as llama.cpp takes for granted.
-static llvm::Expected<std::vector<uint32_t>>
-findSlidingLayers(const ConfigReader &reader) {
-  constexpr uint32_t usual = 6;
-  std::vector<uint32_t> sliding;
-  bool isUsual = true;
+/// Says which layers slide a window, unless it is five of six, as llama.cpp
+/// takes for granted.
+static llvm::Error writeSlidingLayers(const ConfigReader &reader,
+                                      const std::string &key,
+                                      GgufWriter &writer) {
+  constexpr int64_t usual = 6;
   const json::Array *types = reader.object().getArray("layer_types");
+  if (!types) {
+    int64_t pattern = reader.integer("sliding_window_pattern", usual);
+    if (pattern < 1)
+      return fail(quoted(reader.place()) +
+                  ": expected a positive sliding_window_pattern");
+    if (pattern != usual)
+      writer.setMetadata(key, GgufValue(static_cast<uint32_t>(pattern)));
+    return llvm::Error::success();
+  }
   int64_t layers = reader.integer("num_hidden_layers", 0);
-  int64_t pattern = reader.integer("sliding_window_pattern", usual);
-  if (types && static_cast<int64_t>(types->size()) != layers)
+  if (static_cast<int64_t>(types->size()) != layers)
     return fail(quoted(reader.place()) + ": expected " + Twine(layers) +
                 " layer_types, got " + Twine(types->size()));
-  for (int64_t layer = 0; layer < layers; ++layer) {
-    bool slides = pattern > 0 && (layer + 1) % pattern != 0;
-    if (types)
-      slides = (*types)[layer].getAsString() == "sliding_attention";
-    isUsual &= slides == ((layer + 1) % usual != 0);
-    sliding.push_back(slides);
+  std::vector<uint32_t> sliding;
+  bool isUsual = true;
+  for (auto [layer, type] : llvm::enumerate(*types)) {
+    sliding.push_back(type.getAsString() == "sliding_attention");
+    isUsual &= (sliding.back() != 0) == ((layer + 1) % usual != 0);
   }
-  if (isUsual)
-    sliding.clear();
-  return sliding;
+  if (!isUsual)
+    writer.setMetadata(key, GgufValue(sliding));
+  return llvm::Error::success();
 }
 
 /// What Gemma 3 has besides. llama.cpp scales scores by 1 / sqrt(head size),
@@ -186,7 +192,8 @@ static llvm::Error writeGemmaKeys(const ConfigReader &reader, int64_t size,
   if (config.getNumber("query_pre_attn_scalar").value_or(256) !=
       static_cast<double>(scale))
     return refuse("whose query_pre_attn_scalar is not " + Twine(scale));
-  if (config.getString("hidden_activation").value_or("") != "gelu_pytorch_tanh")
+  constexpr StringRef activation = "gelu_pytorch_tanh";
+  if (config.getString("hidden_activation").value_or(activation) != activation)
     return refuse("whose hidden_activation is not gelu_pytorch_tanh");
   if (config.getBoolean("use_bidirectional_attention").value_or(false) ||
       reader.has("attn_logit_softcapping"))
@@ -200,12 +207,9 @@ static llvm::Error writeGemmaKeys(const ConfigReader &reader, int64_t size,
     return refuse("without a sliding_window");
   writer.setMetadata(prefix + "attention.sliding_window",
                      GgufValue(static_cast<uint32_t>(model.window)));
-  auto sliding = findSlidingLayers(reader);
-  if (!sliding)
-    return sliding.takeError();
-  if (!sliding->empty())
-    writer.setMetadata(prefix + "attention.sliding_window_pattern",
-                       GgufValue(*sliding));
+  if (llvm::Error error = writeSlidingLayers(
+          reader, prefix + "attention.sliding_window_pattern", writer))
+    return error;
   const json::Object *local = reader.rope("sliding_attention");
   double base =
       (local ? local->getNumber("rope_theta") : std::nullopt).value_or(10000);

@@ -194,7 +194,8 @@ static std::optional<Ends> findEnds(const json::Object &pipeline,
                                     const TokenizerModel &model) {
   Ends ends;
   auto is = [&](StringRef token, int32_t id) {
-    return id >= 0 && token == StringRef(model.tokens[id]);
+    return id >= 0 && id < static_cast<int64_t>(model.tokens.size()) &&
+           token == StringRef(model.tokens[id]);
   };
   for (const json::Object *step :
        stepsOf(pipeline, "post_processor", "processors")) {

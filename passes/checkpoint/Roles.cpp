@@ -151,11 +151,23 @@ void RoleFinder::nameProjection(Value heads, const ModuleNames &names,
   nameNormBefore(linear.getX(), firstNorm);
 }
 
-/// Names the norms that read a value; false if there is none.
+/// Whether a linear reads a value.
+static bool isReadByLinear(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) {
+    return isa<LinearOp>(user) ||
+           (isa<tensor::ExtractSliceOp, tensor::CollapseShapeOp,
+                tensor::CastOp>(user) &&
+            isReadByLinear(user->getResult(0)));
+  });
+}
+
+/// Names the norms of a value that is then added, not given to a linear; false
+/// if there is none.
 bool RoleFinder::nameNormsAfter(Value value, const ModuleNames &names) {
   bool found = false;
   for (Operation *user : value.getUsers()) {
-    if (auto norm = dyn_cast<RmsNormOp>(user)) {
+    auto norm = dyn_cast<RmsNormOp>(user);
+    if (norm && !isReadByLinear(norm)) {
       name(norm.getGammaMutable(), names, "weight");
       found = true;
     } else if (isa<tensor::ExtractSliceOp, tensor::CastOp>(user)) {

@@ -7,10 +7,10 @@
 //
 // Scratch holds a copy of the queries, times the scale, as rows of a power of
 // two of bytes would push each other out of the cache; then a record of each
-// row. In a record lie the scores of all positions (a multiple of
-// 16; those before the window stay unwritten), then 64 bytes for a number a lane: first the largest scores, then 1 /
-// sum of exponentials. The 64 bytes also keep the records of rows out of each
-// other's cache sets.
+// row. In a record lie the scores of all positions (a multiple of 16; those
+// before the window stay unwritten), then 64 bytes for a number a lane: first
+// the largest scores, then 1 / sum of exponentials. The 64 bytes also keep the
+// records of rows out of each other's cache sets.
 //
 //===----------------------------------------------------------------------===//
 
