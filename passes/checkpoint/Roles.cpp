@@ -49,9 +49,8 @@ constexpr ModuleNames head{"lm_head", "lm_head", "embed_out"};
 class RoleFinder {
 public:
   Roles find(ModuleOp module) {
-    // First: the last norm may read a linear too, as those of outputs do.
-    module.walk([&](func::ReturnOp op) { visitResults(op); });
     module.walk([&](Operation *op) { visit(op); });
+    module.walk([&](func::ReturnOp op) { visitResults(op); });
     return std::move(roles);
   }
 
