@@ -129,6 +129,7 @@ struct ColumnRun {
 
   bool operator==(const ColumnRun &) const = default;
 };
+// LLVM finds it by this name. NOLINTNEXTLINE(readability-identifier-naming)
 inline llvm::hash_code hash_value(const ColumnRun &run) {
   return llvm::hash_combine(run.columns, run.bits, run.group);
 }

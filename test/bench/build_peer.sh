@@ -76,7 +76,7 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 case $peer in
-  llama.cpp) programs=(llama-bench llama-quantize llama-completion) ;;
+  llama.cpp) programs=(llama-bench llama-quantize llama-completion llama-perplexity) ;;
   ik_llama.cpp) programs=(llama-bench) ;;
   *) fail "no peer named, expected llama.cpp or ik_llama.cpp" ;;
 esac
