@@ -151,9 +151,8 @@ public:
   /// A value of any type at a byte offset of a memref<?xi8>.
   Val loadBytes(Val bytes, Val offset, mlir::Type type);
   void storeBytes(Val value, Val bytes, Val offset);
-  /// Asks for the cache line of an element (which may lie outside). To all
-  /// caches: asked for to the second cache alone, lines were measured to come
-  /// no earlier than without.
+  /// Asks for the cache line of an element (which may lie outside), to all
+  /// caches.
   void prefetch(Val memref, llvm::ArrayRef<Val> indices);
 
   /// for (i = first; i < last; i += step), with values carried along.
