@@ -18,7 +18,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::UnknownField;
 using google::protobuf::UnknownFieldSet;
-using lq::quoted;
 
 static Error fail(const Twine &message) {
   return createStringError(inconvertibleErrorCode(), message);

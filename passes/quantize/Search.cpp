@@ -491,7 +491,9 @@ searchRows(const FormatDescription &format, llvm::ArrayRef<float> weights,
     }
 }
 
+// A function of which there are clones for processors must have a symbol.
 namespace lq::search {
+// NOLINTNEXTLINE(misc-use-internal-linkage)
 LQ_WIDE_VECTORS void searchIntegers(const FormatDescription &format,
                                     llvm::ArrayRef<float> weights,
                                     llvm::ArrayRef<float> importance,
@@ -499,6 +501,7 @@ LQ_WIDE_VECTORS void searchIntegers(const FormatDescription &format,
   searchRows<IntegerLevels>(format, weights, importance, planes);
 }
 
+// NOLINTNEXTLINE(misc-use-internal-linkage)
 LQ_WIDE_VECTORS void searchTable(const FormatDescription &format,
                                  llvm::ArrayRef<float> weights,
                                  llvm::ArrayRef<float> importance,
