@@ -122,7 +122,7 @@ class Lq:
             report = Path(folder, "report.json")
             run(
                 [self.bench, model.artifact, f"--threads={threads}", f"--json={report}"]
-                + [f"--prompt={','.join(map(str, prompts))}", f"--n={generated}"]
+                + [f"--prompt={','.join(map(str, prompts or [1]))}", f"--n={generated}"]
                 + [f"--target={self.level}", "--repeat=2", "--no-verify"]
             )
             result = json.loads(report.read_text(encoding="utf-8"))
@@ -141,13 +141,13 @@ class LlamaBench:
         self.options = options
 
     def rates(self, model, threads, prompts, generated):
-        tests = json.loads(
-            run(
-                [self.bench, "-m", model.gguf, "-t", threads, "-n", generated]
-                + ["-p", ",".join(map(str, prompts)), "-r", 2, "-o", "json"]
-                + self.options
-            )
+        report = run(
+            [self.bench, "-m", model.gguf, "-t", threads, "-n", generated]
+            + ["-p", ",".join(map(str, prompts)), "-r", 2, "-o", "json"]
+            + self.options
         )
+        # ik_llama.cpp warns in the middle of it.
+        tests = json.loads(re.sub("^WARNING: .*$", "", report, flags=re.M))
         return {
             f"pp{t['n_prompt']}" if t["n_prompt"] else f"tg{t['n_gen']}": max(
                 t["samples_ts"]
