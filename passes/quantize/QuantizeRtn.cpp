@@ -392,8 +392,7 @@ LogicalResult QuantizeRtnPass::reportKept(ModuleOp module, ArrayRef<Job> jobs) {
   diagnostic << (isAll ? "weights are quantized already: "
                        : "weights that are quantized already stay so: ")
              << kept.describe()
-             << "; option requantize rounds them again, from what they stand "
-                "for now";
+             << "; option requantize rounds the values that they have again";
   return success(!isAll);
 }
 
