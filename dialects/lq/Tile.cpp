@@ -155,12 +155,14 @@ static int64_t chooseSpan(const TileRun &run) {
   return longest / unit * unit;
 }
 
-/// Makes spans of so many columns.
-static void setSpan(int64_t columns, TileRun &run) {
+/// Makes spans of so many columns; whether their numbers fill whole cache lines.
+static bool setSpan(int64_t columns, TileRun &run) {
+  int64_t numbers = layOutNumbers(columns, run);
   run.spanColumns = columns;
-  run.codes = alignUp(layOutNumbers(columns, run), tileAlignment);
+  run.codes = alignUp(numbers, tileAlignment);
   run.codeBytes = tileRows * tileColumns * run.format.bits / 8;
   run.spanBytes = run.codes + run.spanColumns / tileColumns * run.codeBytes;
+  return numbers == run.codes;
 }
 
 /// Chooses the columns of a span: the first whose numbers fill whole cache
@@ -168,8 +170,7 @@ static void setSpan(int64_t columns, TileRun &run) {
 static void layOutSpan(TileRun &run) {
   int64_t unit = chooseSpan(run), best = unit, least = INT64_MAX;
   for (int64_t times : {1, 2, 4}) {
-    setSpan(unit * times, run);
-    if (layOutNumbers(unit * times, run) % tileAlignment == 0 ||
+    if (setSpan(unit * times, run) ||
         run.format.group == FormatDescription::wholeRow)
       return;
     if (run.totalBytes() < least) {

@@ -224,6 +224,7 @@ json::Object CheckpointExporter::quantizationConfig() const {
                         {"version", "gemm"},
                         {"modules_to_not_convert", std::move(skipped)}};
   }
+  // The version is that of the library whose layout this is.
   if (method == PackingMethod::Exl2)
     return json::Object{
         {"quant_method", "exl2"},
