@@ -17,6 +17,11 @@ include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 separate_arguments(LQ_LLVM_DEFINITIONS UNIX_COMMAND "${LLVM_DEFINITIONS}")
 add_definitions(${LQ_LLVM_DEFINITIONS})
 
+# Dense algebra: BLAS and LAPACK for the machine that lq runs on. The package's
+# file names the library itself, not what Debian's alternatives choose.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(OpenBLAS REQUIRED IMPORTED_TARGET openblas)
+
 # MLIR's headers are most of the time of a compilation; all libraries share them
 # precompiled.
 option(LQ_PRECOMPILED_HEADERS "Compile the headers of MLIR once" ON)

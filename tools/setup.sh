@@ -10,6 +10,7 @@ packages=(
   libclang-rt-22-dev clang-format-22 clang-tidy-22
   libonnx-dev libprotobuf-dev protobuf-compiler
   libpcre2-dev libicu-dev libssl-dev nlohmann-json3-dev libzstd-dev zlib1g-dev libxml2-dev
+  libopenblas-dev pkg-config
   libgtest-dev libgmock-dev libbenchmark-dev
   qemu-user g++-aarch64-linux-gnu libc6-dev-arm64-cross
   python3 python3-venv
