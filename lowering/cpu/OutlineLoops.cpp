@@ -1,6 +1,7 @@
 //===- OutlineLoops.cpp - linalg on buffers as launches of loops ----------===//
 
 #include "lowering/cpu/Passes.h"
+#include "lowering/cpu/codegen/Codegen.h"
 
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -93,6 +94,7 @@ private:
     rewriter.eraseOp(op);
     divideAmongThreads(rewriter, function, *loops, iterators);
     allowReassociation(function);
+    cpu::setScalarLoops(function);
     return success();
   }
 

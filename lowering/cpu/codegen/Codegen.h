@@ -23,6 +23,10 @@ namespace lq::cpu {
 /// The dialects that `compileToObject` needs and their translation to LLVM IR.
 void registerCodegenDialects(mlir::DialectRegistry &registry);
 
+/// Says that the loops of a function are scalar ones, which LLVM shall turn into
+/// vector code; those of other functions stay as they are.
+void setScalarLoops(mlir::Operation *function);
+
 /// Adds the passes from arith, math, scf, cf, func, vector and memref (with
 /// static or identity layouts) to the LLVM dialect. Functions of the math
 /// library become polynomials, so that the code calls none.

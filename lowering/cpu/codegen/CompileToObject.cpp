@@ -2,8 +2,11 @@
 
 #include "lowering/cpu/codegen/Codegen.h"
 #include "lowering/cpu/codegen/MemoryFunctions.h"
+#include "mlir/IR/Builders.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -11,8 +14,17 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Utils/LoopUtils.h"
 
 using namespace lq::cpu;
+
+/// Of functions in LLVM IR.
+static constexpr llvm::StringLiteral scalarLoopsName = "lq-scalar-loops";
+
+void lq::cpu::setScalarLoops(mlir::Operation *function) {
+  mlir::Builder builder(function->getContext());
+  function->setAttr("passthrough", builder.getStrArrayAttr({scalarLoopsName}));
+}
 
 namespace {
 
@@ -64,11 +76,23 @@ void setTargetAttributes(llvm::Module &module, const CpuLevel &level) {
   }
 }
 
+/// Keeps the loops of kernels as they are. These are vector code already; the
+/// vectoriser would only add remainder loops to what is left.
+void keepKernelLoops(llvm::Module &module) {
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration() || function.hasFnAttribute(scalarLoopsName))
+      continue;
+    llvm::DominatorTree dominators(function);
+    llvm::LoopInfo loops(dominators);
+    for (llvm::Loop *loop : loops.getLoopsInPreorder())
+      llvm::addStringMetadataToLoop(loop, "llvm.loop.vectorize.enable", 0);
+  }
+}
+
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  // Kernels are vector code already; the vectorisers would only add remainder
-  // loops to what is left.
+  keepKernelLoops(module);
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
+  tuning.LoopVectorization = true;
   tuning.SLPVectorization = false;
   llvm::PassBuilder builder(&machine, tuning);
   llvm::LoopAnalysisManager loops;

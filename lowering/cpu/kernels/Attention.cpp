@@ -3,9 +3,9 @@
 // A few query rows that share a key head go through its cache together, in
 // three passes: scores, 16 positions in the lanes of a vector; their
 // exponentials; the sum of values they weigh. The scores of a row wait in
-// scratch between the passes.
+// scratch between the passes, times log2 e, so that powers of 2 do for those of e.
 //
-// Scratch holds a copy of the queries, times the scale, as rows of a power of
+// Scratch holds a copy of the queries, times that and the scale, as rows of a power of
 // two of bytes would push each other out of the cache; then a record of each
 // row. In a record lie the scores of all positions (a multiple of 16; those
 // before the window stay unwritten), then 64 bytes for a number a lane: first
@@ -19,6 +19,7 @@
 #include "lowering/cpu/kernels/Kernels.h"
 #include "llvm/Support/MathExtras.h"
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 using namespace mlir;
@@ -26,6 +27,7 @@ using namespace lq;
 using namespace lq::cpu;
 
 static constexpr int64_t recordTail = 64;
+static constexpr double log2e = std::numbers::log2e;
 
 /// Query rows that go through a cache together, largest first.
 static SmallVector<int64_t> getRowSizes(const AttentionSpec &spec,
@@ -134,7 +136,8 @@ private:
         Vals place(query.place);
         place.push_back(column);
         Val x = k.load(q, place, lanes);
-        k.storeBytes(x * x.like(spec.scale), k.scratch(), copy + column * 4);
+        k.storeBytes(x * x.like(spec.scale * log2e), k.scratch(),
+                     copy + column * 4);
       };
       int64_t whole = spec.keySize / k.lanes() * k.lanes();
       k.forLoop(k.index(0), k.index(whole), k.lanes(),
@@ -227,7 +230,7 @@ private:
   Val maskScores(Val products, int64_t row, Val first) {
     Val score = products;
     if (spec.mask)
-      score = score + loadMask(row, first);
+      score = loadMask(row, first).fma(score.like(log2e), score);
     Val hidden = score.like(-std::numeric_limits<double>::infinity());
     auto laneOf = [&](Val position) {
       Type integers = k.vector(k.lanes(), k.i32());
@@ -275,7 +278,7 @@ private:
   // Exponentials
   //===--------------------------------------------------------------------===//
 
-  /// Turns the scores of a row into e^(score - largest), and its record's tail
+  /// Turns the scores of a row into 2^(score - largest), and its record's tail
   /// into 1 / their sum (0 if all are hidden).
   void exponentiate(Val row) {
     Val tail = record(row) + scoreBytes;
@@ -285,8 +288,8 @@ private:
     Vals sums = k.forLoop(
         record(row) + firstBlock * (cacheBlock * 4), tail, k.lanes() * 4,
         {k.zeros(k.floats())}, [&](Val offset, ArrayRef<Val> sums) -> Vals {
-          Val weight =
-              k.exp(k.loadBytes(k.scratch(), offset, k.floats()) - largest);
+          Val weight = k.exp2UpToZero(
+              k.loadBytes(k.scratch(), offset, k.floats()) - largest);
           k.storeBytes(weight, k.scratch(), offset);
           return {sums[0] + weight};
         });

@@ -365,6 +365,20 @@ Val KernelBuilder::lookup(ArrayRef<uint8_t> table, Val bytes) {
 }
 
 Val KernelBuilder::exp(Val x) { return val(math::ExpOp::create(b, x)); }
+Val KernelBuilder::exp2UpToZero(Val x) {
+  // 2^n 2^r, |r| <= 1 / 2, with the minimax polynomial of 2^r of degree 6; n is
+  // added to the exponent.
+  constexpr double coefficients[] = {
+      0.0013399930903688073, 0.009618489071726799, 0.05550328642129898,
+      0.24022646248340607,   0.6931471824645996,   1.0};
+  Val n = roundEven(x), r = x - n;
+  Val p = r.like(0.0001534581242594868);
+  for (double coefficient : ArrayRef(coefficients))
+    p = p.fma(r, p.like(coefficient));
+  Val integers = n.convert(i32());
+  Val power = (p.bitcast(integers.type()) + (integers << 23)).bitcast(x.type());
+  return p.like(0).where(x < x.like(-126), power);
+}
 Val KernelBuilder::sqrt(Val x) { return val(math::SqrtOp::create(b, x)); }
 Val KernelBuilder::abs(Val x) { return val(math::AbsFOp::create(b, x)); }
 Val KernelBuilder::roundEven(Val x) {

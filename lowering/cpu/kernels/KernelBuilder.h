@@ -184,6 +184,9 @@ public:
 
   /// e^x, sqrt(x), |x|, x rounded to the nearest integer (ties to even).
   Val exp(Val x);
+  /// 2^x of f32 numbers up to 0, which is cheaper; 0 below -126 and of -inf.
+  /// Within an unit in the last place.
+  Val exp2UpToZero(Val x);
   Val sqrt(Val x);
   Val abs(Val x);
   Val roundEven(Val x);

@@ -11,10 +11,12 @@
 #include "runtime/CpuFeatures.h"
 #include "test/unit/kernels/CallProtocol.h"
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string>
 #include <sys/mman.h>
@@ -183,6 +185,10 @@ private:
 /// Answers with the address of a function.
 void load() {
   std::string path = readText(), symbol = readText();
+  // The file stays open until the end: the dynamic linker knows objects by
+  // inode, and that of a removed file may come to mean another.
+  if (open(path.c_str(), O_RDONLY | O_CLOEXEC) < 0)
+    fail(std::strerror(errno));
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   void *function = library ? dlsym(library, symbol.c_str()) : nullptr;
   if (!function)
