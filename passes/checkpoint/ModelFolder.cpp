@@ -7,8 +7,6 @@
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include <cerrno>
-#include <cstdlib>
 
 using namespace llvm;
 using namespace lq;
@@ -33,29 +31,21 @@ Expected<std::unique_ptr<StagedFolder>> StagedFolder::create(StringRef path) {
   StringRef parent = sys::path::parent_path(target);
   if (std::error_code error = sys::fs::create_directories(parent))
     return fail("cannot make " + quoted(parent), error);
-  SmallString<256> staged(parent);
-  sys::path::append(staged,
-                    "." + sys::path::filename(target) + ".parts-XXXXXX");
-  // A model to be read by others, as any new folder.
-  if (!::mkdtemp(const_cast<char *>(staged.c_str())))
+  auto staged = TemporaryFolder::create(target);
+  if (!staged)
     return fail("cannot write in " + quoted(parent),
-                std::error_code(errno, std::generic_category()));
-  sys::fs::setPermissions(
-      staged, static_cast<sys::fs::perms>(0777 & ~sys::fs::getUmask()));
+                errorToErrorCode(staged.takeError()));
+  // A model to be read by others, as any new folder.
+  sys::fs::setPermissions((*staged)->path(), static_cast<sys::fs::perms>(
+                                                 0777 & ~sys::fs::getUmask()));
   return std::unique_ptr<StagedFolder>(
-      new StagedFolder(std::string(target), staged.c_str()));
-}
-
-StagedFolder::~StagedFolder() {
-  if (!staged.empty())
-    sys::fs::remove_directories(staged);
+      new StagedFolder(std::string(target), std::move(*staged)));
 }
 
 Error StagedFolder::commit() {
-  // Takes the place of an empty folder as well.
-  if (std::error_code error = sys::fs::rename(staged, target))
-    return fail("cannot make " + quoted(target), error);
-  staged.clear();
+  if (Error error = staged->moveTo(target))
+    return fail("cannot make " + quoted(target),
+                errorToErrorCode(std::move(error)));
   return Error::success();
 }
 

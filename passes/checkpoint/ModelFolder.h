@@ -3,6 +3,7 @@
 #ifndef LQ_PASSES_CHECKPOINT_MODELFOLDER_H
 #define LQ_PASSES_CHECKPOINT_MODELFOLDER_H
 
+#include "dialects/common/TemporaryFolder.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <memory>
@@ -17,19 +18,17 @@ public:
   /// An error if there is a file or a folder with files at `path` already.
   static llvm::Expected<std::unique_ptr<StagedFolder>>
   create(llvm::StringRef path);
-  ~StagedFolder();
-  StagedFolder(const StagedFolder &) = delete;
-  StagedFolder &operator=(const StagedFolder &) = delete;
 
   /// Where to write until then, absolute.
-  llvm::StringRef path() const { return staged; }
+  llvm::StringRef path() const { return staged->path(); }
   llvm::Error commit();
 
 private:
-  StagedFolder(std::string target, std::string staged)
+  StagedFolder(std::string target, std::unique_ptr<TemporaryFolder> staged)
       : target(std::move(target)), staged(std::move(staged)) {}
 
-  std::string target, staged;
+  std::string target;
+  std::unique_ptr<TemporaryFolder> staged;
 };
 
 /// Copies what makes up the tokenizer and the way of generating, as far as the

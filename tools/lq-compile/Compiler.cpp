@@ -15,7 +15,6 @@
 #include "passes/pack/Passes.h"
 #include "passes/quantize/Passes.h"
 #include "passes/raise/Passes.h"
-#include "tools/lq-compile/WorkFolder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
@@ -35,9 +34,11 @@ void Compiler::report(const llvm::Twine &step) {
 }
 
 LogicalResult Compiler::run() {
-  auto folder = WorkFolder::create(options.output);
+  auto folder = TemporaryFolder::create(options.output);
   if (!folder)
-    return fail(llvm::toString(folder.takeError()));
+    return fail("cannot write beside '" + options.output +
+                "': " + llvm::toString(folder.takeError()) +
+                "; choose another place with -o");
   work = std::move(*folder);
   stages = timing.getRootScope();
   LogicalResult result = failure();

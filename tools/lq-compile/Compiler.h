@@ -3,6 +3,7 @@
 #ifndef LQ_TOOLS_LQ_COMPILE_COMPILER_H
 #define LQ_TOOLS_LQ_COMPILE_COMPILER_H
 
+#include "dialects/common/TemporaryFolder.h"
 #include "lowering/cpu/codegen/CpuLevel.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -13,8 +14,6 @@
 #include <string>
 
 namespace lq {
-
-class WorkFolder;
 
 struct CompileOptions {
   /// A model folder or .onnx file.
@@ -80,7 +79,7 @@ private:
   mlir::MLIRContext &context;
   mlir::DefaultTimingManager timing;
   mlir::TimingScope stages;
-  std::unique_ptr<WorkFolder> work;
+  std::unique_ptr<TemporaryFolder> work;
   std::optional<TokenizerModel> tokenizer;
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };

@@ -4,7 +4,7 @@
 #include "lowering/cpu/Pipeline.h"
 #include "passes/quantize/FormatChoice.h"
 #include "tools/lq-compile/Compiler.h"
-#include "tools/lq-compile/WorkFolder.h"
+#include "tools/lq-compile/StopSignals.h"
 #include "tools/lq-opt/RegisterAll.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
