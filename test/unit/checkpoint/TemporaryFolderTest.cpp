@@ -51,7 +51,8 @@ TEST_F(TemporaryFolderTest, FailsWithoutAParent) {
 TEST_F(TemporaryFolderTest, AllGoWithAStoppedProcess) {
   EXPECT_EXIT(
       {
-        auto first = create(), second = create();
+        auto first = create();
+        auto second = create();
         TemporaryFolder::removeAll();
         std::_Exit(isEmpty() ? 0 : 1);
       },
