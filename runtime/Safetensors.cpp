@@ -260,21 +260,27 @@ void SafetensorsWriter::addTensor(std::string name, std::string type,
                      std::move(producer)});
 }
 
-std::string SafetensorsWriter::header() const {
+std::string lq::layOutSafetensors(const SafetensorsReader::Metadata &metadata,
+                                  std::span<SafetensorsTensor> tensors) {
   Json header = Json::object();
-  if (!values.empty())
-    header["__metadata__"] = values;
+  if (!metadata.empty())
+    header["__metadata__"] = metadata;
   uint64_t offset = 0;
-  for (const Tensor &tensor : tensors) {
-    header[tensor.name] = {
-        {"dtype", tensor.type},
-        {"shape", tensor.shape},
-        {"data_offsets", {offset, offset + tensor.byteSize}}};
-    offset += tensor.byteSize;
+  for (SafetensorsTensor &tensor : tensors) {
+    auto bits = safetensorsBits(tensor.type);
+    uint64_t end = offset + *tensorBytes(tensor.shape, *bits);
+    header[tensor.name] = {{"dtype", tensor.type},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {offset, end}}};
+    tensor.fileOffset = std::exchange(offset, end);
   }
   std::string text =
       header.dump(-1, ' ', false, Json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');
+  uint64_t length = text.size();
+  text.insert(0, reinterpret_cast<const char *>(&length), sizeof(length));
+  for (SafetensorsTensor &tensor : tensors)
+    tensor.fileOffset += text.size();
   return text;
 }
 
@@ -288,13 +294,10 @@ Error SafetensorsWriter::finish(const std::string &path) {
   auto file = AtomicFile::create(path);
   if (!file)
     return file.takeError();
-  std::string text = header();
-  uint64_t length = text.size();
-  std::string_view prefix(reinterpret_cast<const char *>(&length),
-                          sizeof(length));
-  if (Error error = file->write(prefix))
-    return error;
-  if (Error error = file->write(text))
+  std::vector<SafetensorsTensor> places;
+  for (const Tensor &tensor : tensors)
+    places.push_back({tensor.name, tensor.type, tensor.shape, {}, 0});
+  if (Error error = file->write(layOutSafetensors(values, places)))
     return error;
   for (const Tensor &tensor : tensors) {
     uint64_t start = file->offset();

@@ -64,6 +64,12 @@ private:
   Metadata values;
 };
 
+/// The bytes before the tensors of a file that has these, one after another in the
+/// order given, which must be one that aligns them (widest elements first). Sets
+/// each tensor's place in the file; their bytes are not read.
+std::string layOutSafetensors(const SafetensorsReader::Metadata &metadata,
+                              std::span<SafetensorsTensor> tensors);
+
 /// Collects tensors, then writes the file in one go, one tensor at a time.
 class SafetensorsWriter {
 public:
@@ -88,7 +94,6 @@ private:
     uint64_t byteSize;
     Producer producer;
   };
-  std::string header() const;
 
   SafetensorsReader::Metadata values;
   std::vector<Tensor> tensors;
