@@ -30,7 +30,7 @@ enum class ModelKind {
 };
 
 /// A size that is known when a call is made, and the most it may be.
-struct Extent {
+struct ExtentSpec {
   std::string name;
   int64_t max;
 };
@@ -86,7 +86,7 @@ struct Manifest {
   ModelKind kind = ModelKind::Tensors;
   std::string name;
   std::string producer;
-  std::vector<Extent> extents;
+  std::vector<ExtentSpec> extents;
   int64_t context = 0;    ///< positions, at most; generative models only
   int64_t vocabulary = 0; ///< logits a position; generative models only
   std::vector<TensorSpec> inputs;

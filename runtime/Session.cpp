@@ -18,6 +18,7 @@ Session::create(const Model &model, const SessionOptions &options) {
   std::unique_ptr<Session> session(new Session(model, std::move(*team)));
   const Manifest &manifest = model.manifest();
   session->extents.assign(manifest.extents.size(), 0);
+  session->weights = model.artifact().weights();
   size_t count = manifest.inputs.size() + manifest.outputs.size();
   session->arguments.assign(count, nullptr);
   session->argumentBuffers.resize(count);
@@ -137,7 +138,7 @@ const Entry &Session::entryFor(size_t tokens) const {
 void Session::call(const Entry &entry) {
   LqCall call{};
   call.arguments = arguments.data();
-  call.weights = owner.artifact().weights().data();
+  call.weights = weights.data();
   call.states = states.data();
   call.arena = arena.data();
   call.scratch = scratch.data();

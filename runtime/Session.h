@@ -73,6 +73,11 @@ public:
   /// forgets its context first and gives the logits of all tokens.
   Expected<std::span<const TensorView>> run(std::span<const TensorView> inputs);
 
+  /// From now on reads a weight, by its place in the manifest, at `data`: as many
+  /// bytes as the artifact has for it, laid out and aligned as there, valid as
+  /// long as the session.
+  void setWeight(size_t index, const void *data) { weights[index] = data; }
+
   /// Bytes allocated for activations, scratch, states, inputs and outputs.
   uint64_t bufferBytes() const;
 
@@ -102,6 +107,7 @@ private:
 
   // What a call passes, kept here so that calling allocates nothing.
   std::vector<void *> arguments, states;
+  std::vector<const void *> weights;
   std::vector<int64_t> extents;
 
   // Generative models.

@@ -60,7 +60,7 @@ json::Array describeTensors(ArrayAttr tensors) {
   return array;
 }
 
-json::Object describeCode(const lq::CodeObject &code) {
+json::Object describeCode(const lq::TargetCode &code) {
   json::Array entries;
   for (const lq::EntryCode &entry : code.entries)
     entries.push_back(
@@ -91,8 +91,8 @@ std::string encodingText(RankedTensorType type) {
 class ArtifactBuilder {
 public:
   ArtifactBuilder(ModuleOp packed, lq::WeightFiles &files,
-                  llvm::ArrayRef<lq::CodeObject> code,
-                  const lq::ArtifactOptions &options)
+                  llvm::ArrayRef<lq::TargetCode> code,
+                  const lq::ArtifactInfo &options)
       : packed(packed), files(files), code(code), options(options),
         model(packed->getAttrOfType<DictionaryAttr>("lq.model")),
         writer(containerAlignment) {}
@@ -127,7 +127,7 @@ private:
         return bytes.takeError();
       sections.push_back({("weight/" + weight.getSymName()).str(), *bytes, {}});
     }
-    for (const lq::CodeObject &object : code)
+    for (const lq::TargetCode &object : code)
       sections.push_back({"code/" + object.target, object.bytes, {}});
     return llvm::Error::success();
   }
@@ -167,7 +167,7 @@ private:
           json::Object{{"name", dimension.getSymName()},
                        {"max", static_cast<int64_t>(dimension.getMax())}});
     json::Array objects;
-    for (const lq::CodeObject &object : code)
+    for (const lq::TargetCode &object : code)
       objects.push_back(describeCode(object));
     json::Object hashes;
     for (const Section &section : sections)
@@ -196,8 +196,8 @@ private:
 
   ModuleOp packed;
   lq::WeightFiles &files;
-  llvm::ArrayRef<lq::CodeObject> code;
-  const lq::ArtifactOptions &options;
+  llvm::ArrayRef<lq::TargetCode> code;
+  const lq::ArtifactInfo &options;
   DictionaryAttr model;
   lq::GgufWriter writer;
   std::vector<Section> sections;
@@ -206,8 +206,8 @@ private:
 } // namespace
 
 llvm::Error lq::writeArtifact(ModuleOp packed, WeightFiles &files,
-                              llvm::ArrayRef<CodeObject> code,
-                              const ArtifactOptions &options,
+                              llvm::ArrayRef<TargetCode> code,
+                              const ArtifactInfo &options,
                               llvm::StringRef path) {
   if (code.empty())
     return llvm::createStringError(

@@ -31,7 +31,7 @@ struct EntryCode {
 
 /// Machine code for one target: an ELF shared object that exports
 /// lq_entry_<name> for each entry (runtime/Abi.h).
-struct CodeObject {
+struct TargetCode {
   std::string target;
   /// Features that a machine must have, by LLVM's names.
   std::vector<std::string> features;
@@ -43,7 +43,7 @@ struct CodeObject {
   int64_t positionMultiple = 1;
 };
 
-struct ArtifactOptions {
+struct ArtifactInfo {
   std::string name;
   std::string producer;
   /// Null for models that are not fed with text.
@@ -53,8 +53,8 @@ struct ArtifactOptions {
 /// Writes the packed model with its code to `path`, whole or not at all.
 /// `code` has the best target first; weights are read through `files`.
 llvm::Error writeArtifact(mlir::ModuleOp packed, WeightFiles &files,
-                          llvm::ArrayRef<CodeObject> code,
-                          const ArtifactOptions &options, llvm::StringRef path);
+                          llvm::ArrayRef<TargetCode> code,
+                          const ArtifactInfo &options, llvm::StringRef path);
 
 } // namespace lq
 

@@ -11,7 +11,7 @@ using namespace mlir;
 using namespace lq;
 
 /// What the entries' attributes say, read before they are lowered away.
-static void describeEntries(ModuleOp module, CodeObject &code) {
+static void describeEntries(ModuleOp module, TargetCode &code) {
   for (func::FuncOp entry : exec::getEntries(module)) {
     auto number = [&](StringRef name) {
       return entry->getAttrOfType<IntegerAttr>(name).getInt();
@@ -27,7 +27,7 @@ static void describeEntries(ModuleOp module, CodeObject &code) {
   }
 }
 
-FailureOr<CodeObject> lq::cpu::compile(ModuleOp packed, const CpuLevel &level) {
+FailureOr<TargetCode> lq::cpu::compile(ModuleOp packed, const CpuLevel &level) {
   OwningOpRef<ModuleOp> module = packed.clone();
   PassManager entries(packed.getContext()), llvm(packed.getContext());
   buildEntryPipeline(entries, level);
@@ -36,7 +36,7 @@ FailureOr<CodeObject> lq::cpu::compile(ModuleOp packed, const CpuLevel &level) {
   llvm.addPass(exec::createConvertExecToLLVM());
   if (failed(llvm.run(*module)))
     return failure();
-  CodeObject code;
+  TargetCode code;
   code.target = level.name;
   code.features = level.features;
   code.positionMultiple = cacheBlock;

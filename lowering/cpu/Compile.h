@@ -11,7 +11,7 @@ namespace lq::cpu {
 
 /// Compiles a packed model for one level; `packed` stays as it is. Fails with
 /// diagnostics.
-mlir::FailureOr<CodeObject> compile(mlir::ModuleOp packed,
+mlir::FailureOr<TargetCode> compile(mlir::ModuleOp packed,
                                     const CpuLevel &level);
 
 } // namespace lq::cpu

@@ -178,7 +178,7 @@ Error Benchmark::timeDecode(Session &session, int64_t fill) {
 
 std::vector<int64_t> Benchmark::extentSizes() const {
   std::vector<int64_t> sizes;
-  for (const Extent &extent : model->manifest().extents) {
+  for (const ExtentSpec &extent : model->manifest().extents) {
     auto given = options.sizes.find(extent.name);
     sizes.push_back(given == options.sizes.end() ? extent.max : given->second);
   }

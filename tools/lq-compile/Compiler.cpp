@@ -182,11 +182,11 @@ LogicalResult Compiler::transform() {
 }
 
 LogicalResult Compiler::write() {
-  SmallVector<CodeObject> code;
+  SmallVector<TargetCode> code;
   for (const cpu::CpuLevel *level : options.levels) {
     report("generate code for " + level->name);
     TimingScope scope = stages.nest("code for " + level->name);
-    FailureOr<CodeObject> object = cpu::compile(*module, *level);
+    FailureOr<TargetCode> object = cpu::compile(*module, *level);
     if (failed(object))
       return failure();
     code.push_back(std::move(*object));
@@ -196,7 +196,7 @@ LogicalResult Compiler::write() {
   auto files = openWeightFiles(*module);
   if (!files)
     return fail(llvm::toString(files.takeError()));
-  ArtifactOptions artifact;
+  ArtifactInfo artifact;
   artifact.name = options.name;
   artifact.producer = "lq " LQ_VERSION;
   artifact.tokenizer = tokenizer ? &*tokenizer : nullptr;

@@ -107,7 +107,7 @@ Json lq::describeArtifact(const ArtifactFile &file) {
   }
   bool generative = manifest.kind == ModelKind::Generative;
   Json extents = Json::array();
-  for (const Extent &extent : manifest.extents)
+  for (const ExtentSpec &extent : manifest.extents)
     extents.push_back({{"name", extent.name}, {"max", extent.max}});
   Json out = {{"file", file.container().path()},
               {"bytes", file.container().mapping().bytes().size()},
