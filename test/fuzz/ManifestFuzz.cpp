@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!manifest)
     return manifest.error().message().empty() ? (std::abort(), -1) : 0;
   std::vector<int64_t> extents;
-  for (const Extent &extent : manifest->extents) {
+  for (const ExtentSpec &extent : manifest->extents) {
     extents.push_back(extent.max);
     if (manifest->extentIndex(extent.name) >= manifest->extents.size())
       std::abort();
