@@ -26,13 +26,43 @@ static constexpr StringLiteral nameAttr = "lq.name", shapeAttr = "lq.shape",
 // One call on an empty cache
 //===----------------------------------------------------------------------===//
 
-/// An attribute `lq.shape` with one dimension called by another's name.
-static ArrayAttr renameDimension(ArrayAttr shape, StringRef from, StringRef to) {
-  SmallVector<Attribute> dims(shape.begin(), shape.end());
-  for (Attribute &dim : dims)
-    if (auto text = dyn_cast<StringAttr>(dim); text && text.getValue() == from)
-      dim = StringAttr::get(shape.getContext(), to);
-  return ArrayAttr::get(shape.getContext(), dims);
+/// Applies `map` to each dimension of the shapes of arguments and results.
+static void mapShapes(func::FuncOp main,
+                      llvm::function_ref<Attribute(Attribute)> map) {
+  auto mapped = [&](Attribute shape) {
+    return ArrayAttr::get(
+        main.getContext(),
+        llvm::map_to_vector(cast<ArrayAttr>(shape), map));
+  };
+  for (unsigned i = 0; i < main.getNumArguments(); ++i)
+    main.setArgAttr(i, shapeAttr, mapped(main.getArgAttr(i, shapeAttr)));
+  for (unsigned i = 0; i < main.getNumResults(); ++i)
+    main.setResultAttr(i, shapeAttr, mapped(main.getResultAttr(i, shapeAttr)));
+}
+
+/// Makes dimensions constants.
+static void fixDimensions(ModuleOp module, func::FuncOp main,
+                          const llvm::StringMap<int64_t> &fixed) {
+  Builder attributes(module.getContext());
+  main.walk([&](ExtentOp extent) {
+    auto found = fixed.find(extent.getDimension());
+    if (found == fixed.end())
+      return;
+    OpBuilder builder(extent);
+    Value constant = arith::ConstantIndexOp::create(builder, extent.getLoc(),
+                                                    found->second);
+    extent.replaceAllUsesWith(constant);
+    extent.erase();
+  });
+  mapShapes(main, [&](Attribute dim) -> Attribute {
+    auto text = dyn_cast<StringAttr>(dim);
+    auto found = text ? fixed.find(text.getValue()) : fixed.end();
+    return found == fixed.end() ? dim
+                                : attributes.getI64IntegerAttr(found->second);
+  });
+  for (auto dimension : llvm::make_early_inc_range(module.getOps<DimensionOp>()))
+    if (fixed.contains(dimension.getSymName()))
+      dimension.erase();
 }
 
 /// Rows of logits that are left out where fewer are wanted than there are tokens.
@@ -64,24 +94,20 @@ static void simplifyGenerative(ModuleOp module, func::FuncOp main,
       slice.replaceAllUsesWith(slice.getSource());
   });
   main.walk([](ExtentOp extent) {
-    OpBuilder builder(extent);
     if (extent.getDimension() == "logits")
       extent.setDimension("sequence");
-    if (extent.getDimension() != "past")
-      return;
-    Value zero = arith::ConstantIndexOp::create(builder, extent.getLoc(), 0);
-    extent.replaceAllUsesWith(zero);
-    extent.erase();
   });
-  for (unsigned i = 0; i < main.getNumResults(); ++i)
-    if (auto shape = main.getResultAttrOfType<ArrayAttr>(i, shapeAttr))
-      main.setResultAttr(i, shapeAttr,
-                         renameDimension(shape, "logits", "sequence"));
+  Builder builder(module.getContext());
+  mapShapes(main, [&](Attribute dim) -> Attribute {
+    bool isLogits = dim == builder.getStringAttr("logits");
+    return isLogits ? builder.getStringAttr("sequence") : dim;
+  });
   for (auto dimension : llvm::make_early_inc_range(module.getOps<DimensionOp>()))
-    if (dimension.getSymName() != "sequence")
+    if (dimension.getSymName() == "logits")
       dimension.erase();
-    else if (maxSequence)
+    else if (maxSequence && dimension.getSymName() == "sequence")
       dimension.setMax(maxSequence);
+  fixDimensions(module, main, {{"past", 0}});
 }
 
 static void eraseDead(func::FuncOp main) {
@@ -117,6 +143,33 @@ static Attribute sizeOf(OpFoldResult size, func::FuncOp main) {
   return cast<Attribute>(size);
 }
 
+/// The product of sizes of a tensor, of which one may be a dimension's.
+static Attribute productOf(Value value, ArrayRef<int64_t> dims,
+                           func::FuncOp main) {
+  Builder builder(main.getContext());
+  int64_t factor = 1;
+  StringAttr name;
+  for (int64_t dim : dims) {
+    Attribute size = dimensionOf(value, dim, main);
+    auto number = dyn_cast_or_null<IntegerAttr>(size);
+    if (!number && (!size || name))
+      return {};
+    if (number)
+      factor *= number.getInt();
+    else
+      name = cast<StringAttr>(size);
+  }
+  if (!name)
+    return builder.getI64IntegerAttr(factor);
+  if (factor == 1)
+    return name;
+  // A text with operators would need brackets.
+  bool isName = llvm::none_of(name.getValue(), [](char c) { return c == ' '; });
+  return isName ? builder.getStringAttr(llvm::Twine(factor) + " * " +
+                                        name.getValue())
+                : Attribute();
+}
+
 /// A size of a tensor as an entry of `lq.shape`; null if it is not known.
 static Attribute dimensionOf(Value value, int64_t dim, func::FuncOp main) {
   auto type = cast<RankedTensorType>(value.getType());
@@ -149,11 +202,9 @@ static Attribute dimensionOf(Value value, int64_t dim, func::FuncOp main) {
                    ? sizeOf(slice.getMixedSizes()[dim], main)
                    : Attribute();
       })
-      .Case([&](tensor::CollapseShapeOp collapse) -> Attribute {
-        auto group = collapse.getReassociationIndices()[dim];
-        return group.size() == 1
-                   ? dimensionOf(collapse.getSrc(), group.front(), main)
-                   : Attribute();
+      .Case([&](tensor::CollapseShapeOp collapse) {
+        return productOf(collapse.getSrc(),
+                         collapse.getReassociationIndices()[dim], main);
       })
       .Case([&](DestinationStyleOpInterface op) {
         return dimensionOf(op.getTiedOpOperand(cast<OpResult>(value))->get(),
@@ -518,7 +569,7 @@ static void setKind(ModuleOp module) {
 }
 
 FailureOr<std::vector<ModelBlock>> lq::cutIntoBlocks(ModuleOp model,
-                                                     int64_t maxSequence) {
+                                                     const BlockOptions &options) {
   auto kind = model->getAttrOfType<DictionaryAttr>(modelAttr);
   if (!kind || !kind.getAs<StringAttr>("kind") ||
       !model.lookupSymbol<func::FuncOp>("main"))
@@ -538,7 +589,8 @@ FailureOr<std::vector<ModelBlock>> lq::cutIntoBlocks(ModuleOp model,
                 "lq-raise sets them";
   }
   if (kind.getAs<StringAttr>("kind") == "generative")
-    simplifyGenerative(*whole, main, maxSequence);
+    simplifyGenerative(*whole, main, options.maxSequence);
+  fixDimensions(*whole, main, options.fixed);
   setKind(*whole);
   eraseDead(main);
   IRRewriter rewriter(main.getContext());

@@ -13,6 +13,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringMap.h"
 #include <string>
 #include <vector>
 
@@ -35,6 +36,13 @@ struct ModelBlock {
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 
+struct BlockOptions {
+  /// Dimensions that have one value in all calls, and the value.
+  llvm::StringMap<int64_t> fixed;
+  /// The most that `sequence` may be in a generative model; 0: as in the model.
+  int64_t maxSequence = 0;
+};
+
 /// Cuts a model, raised and not packed, into blocks; it stays as it is. A layer
 /// begins at the last value before an attention through which everything goes;
 /// what does not depend on embeddings or products (masks, positions) is computed
@@ -42,10 +50,9 @@ struct ModelBlock {
 /// is one block.
 ///
 /// A generative model is taken as called once on an empty cache, for the logits
-/// of all tokens: its only dimension is `sequence`, of at most `maxSequence` where
-/// that is given.
-mlir::FailureOr<std::vector<ModelBlock>> cutIntoBlocks(mlir::ModuleOp model,
-                                                       int64_t maxSequence = 0);
+/// of all tokens: its only dimension is `sequence`.
+mlir::FailureOr<std::vector<ModelBlock>>
+cutIntoBlocks(mlir::ModuleOp model, const BlockOptions &options = {});
 
 /// An input of linears of a block, which a result of the block's function gives.
 struct Tap {
