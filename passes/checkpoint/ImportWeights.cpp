@@ -7,6 +7,7 @@
 #include "passes/checkpoint/NameMap.h"
 #include "passes/checkpoint/Passes.h"
 #include "passes/checkpoint/Roles.h"
+#include "passes/quantize/ColumnOrder.h"
 #include "passes/quantize/RowBlocks.h"
 #include "passes/quantize/WeightUses.h"
 
@@ -61,16 +62,6 @@ struct Order {
   std::vector<int32_t> columns;
   WeightAddress address;
   WeightOp weight;
-};
-
-/// Lets linears read their input in an order, where one operation serves all
-/// that read the same.
-class InputOrders {
-public:
-  void permute(LinearOp linear, WeightOp order);
-
-private:
-  llvm::DenseMap<std::pair<Value, Operation *>, Value> made;
 };
 
 /// One run of the pass.
@@ -465,41 +456,12 @@ LogicalResult Importer::place(ModuleOp module) {
 LogicalResult Importer::writeOrders(ModuleOp module, WeightArchive &archive,
                                     StringRef address) {
   for (Order &order : orders) {
-    auto size = static_cast<int64_t>(order.columns.size());
-    auto offset =
-        archive.add({reinterpret_cast<const char *>(order.columns.data()),
-                     order.columns.size() * sizeof(int32_t)});
-    if (!offset)
-      return emitError(module.getLoc()) << llvm::toString(offset.takeError());
-    order.address = {
-        RankedTensorType::get({size}, IntegerType::get(&context, 32)),
-        address.str(), *offset};
+    auto written = writeOrder(order.columns, archive, address, context);
+    if (!written)
+      return emitError(module.getLoc()) << llvm::toString(written.takeError());
+    order.address = std::move(*written);
   }
   return success();
-}
-
-/// Makes the weight that holds an order, called after the first weight that has
-/// its columns in it.
-void Importer::makeOrder(Order &order, WeightOp near, SymbolTable &symbols) {
-  OpBuilder builder(near);
-  order.weight = WeightOp::create(
-      builder, near.getLoc(), (near.getSymName() + ".order").str(),
-      order.address.type, order.address.file,
-      static_cast<int64_t>(order.address.offset), /*transposed=*/false);
-  symbols.insert(order.weight);
-}
-
-void InputOrders::permute(LinearOp linear, WeightOp order) {
-  Value x = linear.getX();
-  Value &permuted = made[{x, order}];
-  if (!permuted) {
-    OpBuilder builder(linear.getContext());
-    builder.setInsertionPointAfterValue(x);
-    Value get = GetOp::create(builder, linear.getLoc(), order.getTensorType(),
-                              order.getSymName());
-    permuted = PermuteOp::create(builder, linear.getLoc(), x.getType(), x, get);
-  }
-  linear.getXMutable().assign(permuted);
 }
 
 /// Lets the uses of a job read `weight`.
@@ -541,7 +503,7 @@ void Importer::apply(ModuleOp module) {
     if (job.order >= 0) {
       Order &order = orders[job.order];
       if (!order.weight)
-        makeOrder(order, weight, symbols);
+        order.weight = makeOrderWeight(order.address, weight, symbols);
       for (OpOperand *use : job.uses)
         inputs.permute(cast<LinearOp>(use->getOwner()), order.weight);
     }

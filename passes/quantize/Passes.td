@@ -5,7 +5,33 @@
 
 include "mlir/Pass/PassBase.td"
 
-def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
+/// A pass that encodes weights (WeightEncoder.h).
+class EncodingPass<string name, list<Option> more = []> : Pass<name, "::mlir::ModuleOp"> {
+  let options = [
+    Option<"format", "format", "std::string", /*default=*/"",
+           "Name of the format to encode weights as, or of a mix of formats (required)">,
+    Option<"archive", "archive", "std::string", /*default=*/"",
+           "File that the encoded weights are appended to">,
+    ListOption<"include", "include", "std::string",
+               "Encode only weights whose name matches one of these regular expressions">,
+    ListOption<"exclude", "exclude", "std::string",
+               "Leave weights whose name matches one of these regular expressions">,
+    Option<"embeddings", "embeddings", "bool", /*default=*/"true",
+           "Encode tables of lq.embedding too">,
+    Option<"requantize", "requantize", "bool", /*default=*/"false",
+           "Encode weights again that are encoded already">,
+    Option<"progress", "progress", "bool", /*default=*/"false",
+           "Report progress to stderr">,
+  ] # more;
+  let statistics = [
+    Statistic<"encodedWeights", "encoded", "Weights encoded">,
+    Statistic<"fallbackWeights", "fallback", "Weights encoded as a fallback of the format">,
+    Statistic<"elements", "elements", "Elements of the encoded weights">,
+    Statistic<"storageBytes", "bytes", "Bytes of the encoded weights">,
+  ];
+}
+
+def QuantizeRtn : EncodingPass<"lq-quantize-rtn"> {
   let summary = "encode weights by rounding each to the nearest level of a format";
   let description = [{
     Weights are what a language model's memory traffic consists of; a format of
@@ -36,28 +62,6 @@ def QuantizeRtn : Pass<"lq-quantize-rtn", "::mlir::ModuleOp"> {
     The new weights are written in slabs of some megabytes by all threads, so
     that the memory needed does not depend on the model.
   }];
-  let options = [
-    Option<"format", "format", "std::string", /*default=*/"",
-           "Name of the format to encode weights as, or of a mix of formats (required)">,
-    Option<"archive", "archive", "std::string", /*default=*/"",
-           "File that the encoded weights are appended to">,
-    ListOption<"include", "include", "std::string",
-               "Encode only weights whose name matches one of these regular expressions">,
-    ListOption<"exclude", "exclude", "std::string",
-               "Leave weights whose name matches one of these regular expressions">,
-    Option<"embeddings", "embeddings", "bool", /*default=*/"true",
-           "Encode tables of lq.embedding too">,
-    Option<"requantize", "requantize", "bool", /*default=*/"false",
-           "Encode weights again that are encoded already">,
-    Option<"progress", "progress", "bool", /*default=*/"false",
-           "Report progress to stderr">,
-  ];
-  let statistics = [
-    Statistic<"encodedWeights", "encoded", "Weights encoded">,
-    Statistic<"fallbackWeights", "fallback", "Weights encoded as a fallback of the format">,
-    Statistic<"elements", "elements", "Elements of the encoded weights">,
-    Statistic<"storageBytes", "bytes", "Bytes of the encoded weights">,
-  ];
 }
 
 def CacheType : Pass<"lq-cache-type", "::mlir::ModuleOp"> {

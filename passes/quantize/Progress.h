@@ -18,6 +18,10 @@ using ProgressCallback =
 /// Prints progress to stderr: a line that is overwritten on a terminal, else a
 /// line for every tenth of the work.
 ProgressCallback printProgress();
+/// The same where `isShown`, else none.
+inline ProgressCallback progressIf(bool isShown) {
+  return isShown ? printProgress() : ProgressCallback();
+}
 
 /// Counts the elements of a pass's weights as they are written.
 class Progress {
