@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Measures what methods of quantizing do to a model, and prints one table (Markdown).
+
+    quality.py --lq build/release --text wiki.test.raw [--calibrate text] [--only REGEX]
+
+The model is a folder of tools/fetch-model.sh, by default smollm2-dithered. Each method
+makes an artifact, lq-eval compares it with the f32 model over the same chunks of text.
+Finished rows are kept in the work folder: an interrupted run goes on where it stopped, and
+--again=REGEX measures rows anew, as is needed when the compiler has changed. --update=FILE
+puts the table between the marks of a Markdown file, and a picture beside it.
+
+"bits" are bits per weight of the whole artifact, as stored. "time" and "memory" are those
+of the program that quantizes, from its start to its end: of lq-compile with the reading
+of the model and the generation of code, and the most memory that is resident, mapped
+files included; of llama-quantize alone, whose files lq-compile then reads.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import picture
+
+CACHE = Path(
+    os.environ.get("LQ_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lq")
+)
+MARKS = ("<!-- table -->\n", "<!-- end of table -->\n")
+
+
+@dataclass(frozen=True)
+class Method:
+    family: str
+    #: What --quantize takes, or a type of llama-quantize.
+    spec: str
+    #: lq-compile's other options; {calibrate} and {imatrix} stand for files.
+    options: tuple = ()
+    peer: bool = False
+
+    @property
+    def name(self):
+        return f"{self.family}: {self.spec}"
+
+
+ROUNDING = ("rounding", "q8_0 q6_k q5_1 q5_0 q4_1 q4_0 iq4_nl nf4 mxfp4 uint4_g32 uint4_g128 "
+            "int4_g32 int4_g128 uint3_g32 uint3_g128 int3_g32 uint2_g32")
+MIXES = ("rounding, mixes", "q5_k_m q4_k_m iq4_xs_mix q3_k_l q3_k_m q3_k_s q2_k_mix")
+PEER = ("llama-quantize", "Q8_0 Q6_K Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_L Q3_K_M Q3_K_S Q2_K")
+
+METHODS = [
+    *[Method(ROUNDING[0], spec) for spec in ROUNDING[1].split()],
+    *[Method(MIXES[0], spec) for spec in MIXES[1].split()],
+    *[Method(PEER[0], spec, peer=True) for spec in PEER[1].split()],
+]
+
+
+def log(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+class Failure(Exception):
+    pass
+
+
+def run(command):
+    """(standard output, seconds, most bytes of memory resident)"""
+    command = [str(part) for part in command]
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(command, stdout=out, stderr=errors)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except KeyboardInterrupt:
+            child.kill()
+            raise
+        child.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - start
+        texts = []
+        for stream in (out, errors):
+            stream.seek(0)
+            texts.append(stream.read().decode(errors="replace"))
+    if child.returncode != 0:
+        raise Failure(f"{' '.join(command)}\n{(texts[1] or texts[0]).strip()[-800:]}")
+    return texts[0], seconds, usage.ru_maxrss * 1024
+
+
+class Work:
+    """The folder of what is made, and the rows that are finished."""
+
+    def __init__(self, options):
+        self.options = options
+        self.bin = options.lq / "bin"
+        # What rows depend on beside their method.
+        setting = [str(options.model.resolve()), file_hash(options.text), options.chunks,
+                   options.context]
+        for text in (options.calibrate, options.imatrix):
+            setting.append(file_hash(text) if text else None)
+        name = hashlib.sha256(json.dumps(setting).encode()).hexdigest()[:12]
+        self.folder = options.work / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, name):
+        return self.folder / name
+
+    def row_path(self, method):
+        key = json.dumps(asdict(method), sort_keys=True).encode()
+        return self.path(f"row-{hashlib.sha256(key).hexdigest()[:16]}.json")
+
+    def finished(self, method):
+        path = self.row_path(method)
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def finish(self, method, row):
+        write_whole(self.row_path(method), json.dumps(row))
+
+    def evaluate(self, artifact, *extra):
+        options = self.options
+        out, _, _ = run([self.bin / "lq-eval", artifact, f"--text={options.text}", "--json",
+                         f"--chunks={options.chunks}", f"--context={options.context}", *extra])
+        return json.loads(out)
+
+
+def file_hash(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def write_whole(path, text):
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def compile_model(work, artifact, *extra):
+    command = [work.bin / "lq-compile", work.options.model, "-o", artifact, "--target=host",
+               f"--context={work.options.context}", "--quiet", *extra]
+    return run(command)[1:]
+
+
+def make_reference(work):
+    """The logits of the f32 model, and its own row."""
+    logits, row = work.path("f32.logits"), work.path("f32.json")
+    if not (logits.exists() and row.exists()):
+        log("f32")
+        artifact = work.path("f32.lq")
+        seconds, memory = compile_model(work, artifact, "--kv=f32")
+        found = work.evaluate(artifact, f"--save-logits={logits}")
+        artifact.unlink()
+        write_whole(row, json.dumps({"seconds": seconds, "memory": memory, "eval": found}))
+    return logits, json.loads(row.read_text())
+
+
+def quantize_by_peer(work, method, artifact):
+    quantized = work.path("peer.gguf")
+    options = [part.format(imatrix=work.options.imatrix) for part in method.options]
+    _, seconds, memory = run([
+        work.options.llama / "llama-quantize", *options, work.options.model / "original.gguf",
+        quantized, method.spec, os.cpu_count()])
+    compile_model(work, artifact, f"--weights={quantized}")
+    quantized.unlink()
+    return seconds, memory
+
+
+def quantize(work, method, artifact):
+    if method.peer:
+        return quantize_by_peer(work, method, artifact)
+    given = {"calibrate": work.options.calibrate, "imatrix": work.options.imatrix}
+    options = [part.format(**given) for part in method.options]
+    return compile_model(work, artifact, f"--quantize={method.spec}", *options)
+
+
+def lacking(method, options):
+    """Why a method cannot be measured here, or nothing."""
+    for name in ("calibrate", "imatrix"):
+        needed = any(f"{{{name}}}" in part for part in method.options)
+        if needed and not getattr(options, name):
+            return f"needs --{name}"
+    if method.peer and not (options.llama / "llama-quantize").exists():
+        return "llama-quantize is not built; see test/bench/build_peer.sh"
+    return None
+
+
+def measure(work, method, logits):
+    artifact = work.path("model.lq")
+    seconds, memory = quantize(work, method, artifact)
+    found = work.evaluate(artifact, f"--reference-logits={logits}")
+    artifact.unlink()
+    return {"seconds": seconds, "memory": memory, "eval": found}
+
+
+def row_text(method, row):
+    found = row["eval"]
+    comparison = found.get("comparison")
+    perplexity = found["perplexity"]
+    cells = [method.family if method else "f32", f"`{method.spec}`" if method else "",
+             f"{found['bits_per_weight']:.2f}",
+             f"{perplexity['value']:.2f} &pm; {perplexity['standard_error']:.2f}"]
+    if comparison:
+        divergence = comparison["kl_divergence"]
+        cells += [f"{divergence['mean']['value']:.4f} &pm; "
+                  f"{divergence['mean']['standard_error']:.4f}",
+                  f"{divergence['p99']:.3f}",
+                  f"{100 * comparison['top1_agreement']['value']:.1f}"]
+    else:
+        cells += ["0", "0", "100"]
+    cells += [f"{row['seconds']:.0f}", f"{row['memory'] / 1e6:.0f}"]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def table_text(reference, rows):
+    head = ["method", "format", "bits", "perplexity", "KL divergence", "its 99 %",
+            "same likeliest token, %", "time, s", "memory, MB"]
+    out = "| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|\n"
+    out += row_text(None, reference)
+    return out + "".join(row_text(method, row) for method, row in rows)
+
+
+def draw(path, rows):
+    lines = {}
+    for method, row in rows:
+        found = row["eval"]
+        point = (found["bits_per_weight"], found["comparison"]["kl_divergence"]["mean"]["value"])
+        lines.setdefault(method.family, []).append((*point, method.spec))
+    write_whole(path, picture.draw(lines, "bits per weight", "KL divergence from f32"))
+
+
+def update(path, table, rows):
+    text = path.read_text(encoding="utf-8")
+    before, mark, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not mark or not end:
+        raise Failure(f"{path} has no {MARKS[0].strip()} ... {MARKS[1].strip()}")
+    write_whole(path, before + mark + "\n" + table + "\n" + end + after)
+    draw(path.with_suffix(".svg"), rows)
+
+
+def measure_all(work):
+    options = work.options
+    logits, reference = make_reference(work)
+    rows, failures = [], 0
+    for method in METHODS:
+        if not re.search(options.only, method.name):
+            continue
+        row = work.finished(method)
+        if not row or (options.again and re.search(options.again, method.name)):
+            reason = lacking(method, options)
+            log(f"{method.name}: {'left out, ' + reason if reason else 'measured'}")
+            if reason:
+                continue
+            try:
+                row = measure(work, method, logits)
+            except Failure as failure:
+                failures += 1
+                log(f"{method.name} failed: {failure}")
+                continue
+            work.finish(method, row)
+        rows.append((method, row))
+    return reference, rows, failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--lq", type=Path, required=True, help="lq's build folder")
+    parser.add_argument("--text", type=Path, required=True, help="text to evaluate on")
+    parser.add_argument("--model", type=Path, default=CACHE / "smollm2-dithered",
+                        help="ONNX folder with the f32 model, also as original.gguf")
+    parser.add_argument("--calibrate", type=Path, help="text to calibrate on")
+    parser.add_argument("--imatrix", type=Path, help="importance matrix for llama-quantize")
+    parser.add_argument("--llama", type=Path, default=CACHE / "llama.cpp" / "native",
+                        help="folder of llama.cpp's programs")
+    parser.add_argument("--chunks", type=int, default=40)
+    parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--only", default="", metavar="REGEX", help="methods to measure")
+    parser.add_argument("--again", metavar="REGEX", help="methods to measure anew")
+    parser.add_argument("--work", type=Path, default=CACHE / "quality")
+    parser.add_argument("--update", type=Path, metavar="FILE",
+                        help="Markdown file to put the table into; the picture goes beside it")
+    options = parser.parse_args()
+    if not (options.model / "model.onnx").exists():
+        sys.exit(f"no model in {options.model}; tools/fetch-model.sh smollm2-dithered makes it")
+    try:
+        reference, rows, failures = measure_all(Work(options))
+        table = table_text(reference, rows)
+        print(table, end="")
+        if options.update:
+            update(options.update, table, rows)
+    except Failure as failure:
+        sys.exit(f"quality.py: {failure}")
+    return failures != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
