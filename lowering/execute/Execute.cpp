@@ -250,8 +250,8 @@ static std::string textOf(ModuleOp module) {
     weight.setOffset(0);
   }
   Attribute model = (*copy)->getAttr("lq.model");
-  (*copy)->setAttrs(DictionaryAttr::get(
-      module.getContext(), NamedAttribute("lq.model", model)));
+  (*copy)->setAttrs(DictionaryAttr::get(module.getContext(),
+                                        NamedAttribute("lq.model", model)));
   std::string text;
   llvm::raw_string_ostream(text) << **copy;
   return text;
@@ -271,9 +271,9 @@ FailureOr<const TargetCode *> HostExecutor::compile(ModuleOp packed,
   auto [entry, isNew] = code.try_emplace(std::move(key));
   if (!isNew)
     return &entry->second;
-  const auto *level = llvm::find_if(cpu::CpuLevel::all(), [](const auto &level) {
-    return level.availableOnHost();
-  });
+  const auto *level =
+      llvm::find_if(cpu::CpuLevel::all(),
+                    [](const auto &level) { return level.availableOnHost(); });
   FailureOr<TargetCode> made = failure();
   if (level == cpu::CpuLevel::all().end())
     emitError(packed.getLoc()) << "no level of code that lq generates runs on "

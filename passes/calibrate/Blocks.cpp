@@ -30,9 +30,8 @@ static constexpr StringLiteral nameAttr = "lq.name", shapeAttr = "lq.shape",
 static void mapShapes(func::FuncOp main,
                       llvm::function_ref<Attribute(Attribute)> map) {
   auto mapped = [&](Attribute shape) {
-    return ArrayAttr::get(
-        main.getContext(),
-        llvm::map_to_vector(cast<ArrayAttr>(shape), map));
+    return ArrayAttr::get(main.getContext(),
+                          llvm::map_to_vector(cast<ArrayAttr>(shape), map));
   };
   for (unsigned i = 0; i < main.getNumArguments(); ++i)
     main.setArgAttr(i, shapeAttr, mapped(main.getArgAttr(i, shapeAttr)));
@@ -49,8 +48,8 @@ static void fixDimensions(ModuleOp module, func::FuncOp main,
     if (found == fixed.end())
       return;
     OpBuilder builder(extent);
-    Value constant = arith::ConstantIndexOp::create(builder, extent.getLoc(),
-                                                    found->second);
+    Value constant =
+        arith::ConstantIndexOp::create(builder, extent.getLoc(), found->second);
     extent.replaceAllUsesWith(constant);
     extent.erase();
   });
@@ -60,7 +59,8 @@ static void fixDimensions(ModuleOp module, func::FuncOp main,
     return found == fixed.end() ? dim
                                 : attributes.getI64IntegerAttr(found->second);
   });
-  for (auto dimension : llvm::make_early_inc_range(module.getOps<DimensionOp>()))
+  for (auto dimension :
+       llvm::make_early_inc_range(module.getOps<DimensionOp>()))
     if (fixed.contains(dimension.getSymName()))
       dimension.erase();
 }
@@ -102,7 +102,8 @@ static void simplifyGenerative(ModuleOp module, func::FuncOp main,
     bool isLogits = dim == builder.getStringAttr("logits");
     return isLogits ? builder.getStringAttr("sequence") : dim;
   });
-  for (auto dimension : llvm::make_early_inc_range(module.getOps<DimensionOp>()))
+  for (auto dimension :
+       llvm::make_early_inc_range(module.getOps<DimensionOp>()))
     if (dimension.getSymName() == "logits")
       dimension.erase();
     else if (maxSequence && dimension.getSymName() == "sequence")
@@ -180,8 +181,8 @@ static Attribute dimensionOf(Value value, int64_t dim, func::FuncOp main) {
         main.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), shapeAttr);
     return shape ? shape[dim] : Attribute();
   }
-  unsigned dynamic = llvm::count_if(type.getShape().take_front(dim),
-                                    ShapedType::isDynamic);
+  unsigned dynamic =
+      llvm::count_if(type.getShape().take_front(dim), ShapedType::isDynamic);
   return llvm::TypeSwitch<Operation *, Attribute>(value.getDefiningOp())
       .Case<LinearOp, PermuteOp, EmbeddingOp, RmsNormOp, LayerNormOp, RopeOp,
             AttentionOp, ActivationOp, GluOp>([&](Operation *op) {
@@ -409,8 +410,7 @@ private:
             shapeOf(value, main)};
   }
   func::FuncOp createFunction(OpBuilder &builder);
-  void cloneWithOperands(OpBuilder &builder, Operation *op,
-                         IRMapping &mapping);
+  void cloneWithOperands(OpBuilder &builder, Operation *op, IRMapping &mapping);
 
   ModuleOp model;
   const Graph &graph;
@@ -431,7 +431,8 @@ void BlockBuilder::collect(size_t begin, size_t end) {
   for (size_t i = begin; i < end; ++i)
     if (graph.dependent.contains(graph.ops[i]))
       needed.insert(graph.ops[i]);
-  for (OpOperand &operand : main.getBody().front().getTerminator()->getOpOperands()) {
+  for (OpOperand &operand :
+       main.getBody().front().getTerminator()->getOpOperands()) {
     Operation *op = operand.get().getDefiningOp();
     unsigned index = operand.getOperandNumber();
     // What depends on no product is given by the last block.
@@ -453,7 +454,8 @@ void BlockBuilder::collect(size_t begin, size_t end) {
 
 void BlockBuilder::collectDimensions() {
   for (Operation *op : needed)
-    op->walk([&](ExtentOp extent) { dimensions.insert(extent.getDimension()); });
+    op->walk(
+        [&](ExtentOp extent) { dimensions.insert(extent.getDimension()); });
   for (const Port &output : outputs)
     namesIn(output.shape, dimensions, model);
 }
@@ -505,9 +507,9 @@ func::FuncOp BlockBuilder::createFunction(OpBuilder &builder) {
     argumentTypes.push_back(input.value.getType());
   for (const Port &output : outputs)
     resultTypes.push_back(output.value.getType());
-  auto function = func::FuncOp::create(
-      builder, main.getLoc(), "main",
-      builder.getFunctionType(argumentTypes, resultTypes));
+  auto function =
+      func::FuncOp::create(builder, main.getLoc(), "main",
+                           builder.getFunctionType(argumentTypes, resultTypes));
   for (auto [i, input] : llvm::enumerate(inputs)) {
     function.setArgAttr(i, nameAttr, input.name);
     function.setArgAttr(i, shapeAttr, input.shape);
@@ -563,13 +565,12 @@ OwningOpRef<ModuleOp> BlockBuilder::build(const Neck *from, const Neck *to) {
 /// Says that the module is a model of named tensors.
 static void setKind(ModuleOp module) {
   Builder builder(module.getContext());
-  module->setAttr(modelAttr,
-                  builder.getDictionaryAttr(builder.getNamedAttr(
-                      "kind", builder.getStringAttr("tensors"))));
+  module->setAttr(modelAttr, builder.getDictionaryAttr(builder.getNamedAttr(
+                                 "kind", builder.getStringAttr("tensors"))));
 }
 
-FailureOr<std::vector<ModelBlock>> lq::cutIntoBlocks(ModuleOp model,
-                                                     const BlockOptions &options) {
+FailureOr<std::vector<ModelBlock>>
+lq::cutIntoBlocks(ModuleOp model, const BlockOptions &options) {
   auto kind = model->getAttrOfType<DictionaryAttr>(modelAttr);
   if (!kind || !kind.getAs<StringAttr>("kind") ||
       !model.lookupSymbol<func::FuncOp>("main"))
@@ -584,9 +585,9 @@ FailureOr<std::vector<ModelBlock>> lq::cutIntoBlocks(ModuleOp model,
         isArgument ? main.getArgAttrDict(i) : main.getResultAttrDict(result);
     if (!attributes || !attributes.getAs<StringAttr>(nameAttr) ||
         !attributes.getAs<ArrayAttr>(shapeAttr))
-      return emitError(main.getLoc())
-             << "expected lq.name and lq.shape on every argument and result, as "
-                "lq-raise sets them";
+      return emitError(main.getLoc()) << "expected lq.name and lq.shape on "
+                                         "every argument and result, as "
+                                         "lq-raise sets them";
   }
   if (kind.getAs<StringAttr>("kind") == "generative")
     simplifyGenerative(*whole, main, options.maxSequence);

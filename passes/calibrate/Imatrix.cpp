@@ -43,8 +43,7 @@ llvm::Error ImatrixParser::parseGguf() {
     if (!name.consume_back(sumSuffix))
       continue;
     auto squares = elementsOf(&tensor);
-    auto counts =
-        elementsOf(reader->findTensor((name + countSuffix).str()));
+    auto counts = elementsOf(reader->findTensor((name + countSuffix).str()));
     if (!squares || !counts)
       return fail("the sums or the counts of ", quoteName(name.str()),
                   " are missing, or are not f32");
@@ -53,8 +52,9 @@ llvm::Error ImatrixParser::parseGguf() {
                   " matrices of experts, which lq does not have");
     float tokens = counts->front();
     if (!(tokens >= 0 && tokens < 0x1p53f))
-      return fail("the count of ", quoteName(name.str()), " is no number of "
-                                                          "tokens");
+      return fail("the count of ", quoteName(name.str()),
+                  " is no number of "
+                  "tokens");
     add(name, static_cast<int64_t>(tokens), *squares);
   }
   if (result.description.inputs.empty())
@@ -107,8 +107,7 @@ llvm::Error ImatrixParser::parseOld() {
     auto values = count ? cursor.take(*count * sizeof(float)) : std::nullopt;
     if (!values || *count == 0)
       return truncated();
-    result.owned.push_back(
-        std::make_unique<std::vector<float>>(*count));
+    result.owned.push_back(std::make_unique<std::vector<float>>(*count));
     std::memcpy(result.owned.back()->data(), values->data(), values->size());
     add(StringRef(reinterpret_cast<const char *>(name->data()), name->size()),
         static_cast<int64_t>(*calls), *result.owned.back());
@@ -125,20 +124,20 @@ llvm::Error lq::writeImatrix(StringRef path, ArrayRef<ImatrixEntry> entries,
   writer.setMetadata("imatrix.chunk_size", GgufValue(source.chunkTokens));
   for (const ImatrixEntry &entry : entries) {
     auto bytes = entry.sumSquare.size() * sizeof(float);
-    writer.addTensor((entry.name + sumSuffix).str(), ggufF32,
-                     {entry.sumSquare.size(), 1}, bytes, [&](GgufSink &sink) {
-                       return sink.write(std::string_view(
-                           reinterpret_cast<const char *>(
-                               entry.sumSquare.data()),
-                           entry.sumSquare.size() * sizeof(float)));
-                     });
-    writer.addTensor((entry.name + countSuffix).str(), ggufF32, {1, 1},
-                     sizeof(float), [&](GgufSink &sink) {
-                       auto tokens = static_cast<float>(entry.tokens);
-                       return sink.write(std::string_view(
-                           reinterpret_cast<const char *>(&tokens),
-                           sizeof tokens));
-                     });
+    writer.addTensor(
+        (entry.name + sumSuffix).str(), ggufF32, {entry.sumSquare.size(), 1},
+        bytes, [&](GgufSink &sink) {
+          return sink.write(std::string_view(
+              reinterpret_cast<const char *>(entry.sumSquare.data()),
+              entry.sumSquare.size() * sizeof(float)));
+        });
+    writer.addTensor(
+        (entry.name + countSuffix).str(), ggufF32, {1, 1}, sizeof(float),
+        [&](GgufSink &sink) {
+          auto tokens = static_cast<float>(entry.tokens);
+          return sink.write(std::string_view(
+              reinterpret_cast<const char *>(&tokens), sizeof tokens));
+        });
   }
   if (lq::Error error = writer.finish(path.str()))
     return createStringError(error.message());

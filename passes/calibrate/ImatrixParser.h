@@ -18,8 +18,7 @@ public:
   llvm::Error parseOld();
 
 private:
-  template <typename... Parts>
-  llvm::Error fail(const Parts &...parts) const {
+  template <typename... Parts> llvm::Error fail(const Parts &...parts) const {
     return fileError(result.filePath, parts...);
   }
   void add(llvm::StringRef name, int64_t tokens,

@@ -43,8 +43,8 @@ private:
   llvm::Error parseInputs();
   llvm::Error parseWeights();
   llvm::Error findSums(const StatisticsInput &input);
-  llvm::Error findTensor(const Twine &name, ArrayRef<uint64_t> shape, bool isNeeded,
-                   ArrayRef<float> &values) const;
+  llvm::Error findTensor(const Twine &name, ArrayRef<uint64_t> shape,
+                         bool isNeeded, ArrayRef<float> &values) const;
 
   StatisticsFile &result;
   SafetensorsReader reader;
@@ -130,9 +130,10 @@ template <typename Size> static std::string spellShape(ArrayRef<Size> shape) {
   return "[" + text + "]";
 }
 
-llvm::Error StatisticsParser::findTensor(const Twine &name, ArrayRef<uint64_t> shape,
-                                   bool isNeeded,
-                                   ArrayRef<float> &values) const {
+llvm::Error StatisticsParser::findTensor(const Twine &name,
+                                         ArrayRef<uint64_t> shape,
+                                         bool isNeeded,
+                                         ArrayRef<float> &values) const {
   const SafetensorsTensor *tensor = reader.findTensor(name.str());
   if (!tensor && !isNeeded)
     return llvm::Error::success();
@@ -152,13 +153,13 @@ llvm::Error StatisticsParser::findSums(const StatisticsInput &input) {
   auto columns = static_cast<uint64_t>(input.columns);
   StatisticsFile::Sums sums;
   if (llvm::Error error = findTensor(input.name + absSuffix, {columns},
-                               /*isNeeded=*/true, sums.abs))
+                                     /*isNeeded=*/true, sums.abs))
     return error;
   if (llvm::Error error = findTensor(input.name + squareSuffix, {columns},
-                               /*isNeeded=*/true, sums.square))
+                                     /*isNeeded=*/true, sums.square))
     return error;
   if (llvm::Error error = findTensor(input.name + xxSuffix, {columns, columns},
-                               /*isNeeded=*/false, sums.xx))
+                                     /*isNeeded=*/false, sums.xx))
     return error;
   result.description.hasSumXX &= !sums.xx.empty();
   result.sums.push_back(sums);
@@ -166,8 +167,7 @@ llvm::Error StatisticsParser::findSums(const StatisticsInput &input) {
 }
 
 llvm::Error StatisticsParser::parse() {
-  auto parsed =
-      SafetensorsReader::parse(result.file->bytes(), result.filePath);
+  auto parsed = SafetensorsReader::parse(result.file->bytes(), result.filePath);
   if (!parsed)
     return createStringError(parsed.error().message());
   reader = std::move(*parsed);
@@ -206,8 +206,8 @@ llvm::Expected<StatisticsFile> StatisticsFile::open(StringRef path) {
   bool isSafetensors = start.size() > 8 && start[8] == '{';
   result.imatrix = isGguf || !isSafetensors;
   llvm::Error error = isGguf          ? ImatrixParser(result).parseGguf()
-                : isSafetensors ? StatisticsParser(result).parse()
-                                : ImatrixParser(result).parseOld();
+                      : isSafetensors ? StatisticsParser(result).parse()
+                                      : ImatrixParser(result).parseOld();
   if (error)
     return std::move(error);
   if (result.imatrix)
@@ -281,11 +281,11 @@ static llvm::Error checkElements(StringRef path, const Twine &tensor,
 }
 
 llvm::Error StatisticsFile::checkFinite(const InputStatistics &input) const {
-  for (auto [suffix, values] :
-       {std::pair(absSuffix, input.sumAbs),
-        std::pair(squareSuffix, input.sumSquare),
-        std::pair(xxSuffix, input.sumXX)})
-    if (llvm::Error error = checkElements(filePath, input.name + suffix, values))
+  for (auto [suffix, values] : {std::pair(absSuffix, input.sumAbs),
+                                std::pair(squareSuffix, input.sumSquare),
+                                std::pair(xxSuffix, input.sumXX)})
+    if (llvm::Error error =
+            checkElements(filePath, input.name + suffix, values))
       return error;
   return llvm::Error::success();
 }
@@ -293,8 +293,8 @@ llvm::Error StatisticsFile::checkFinite(const InputStatistics &input) const {
 void StatisticsFile::release(const InputStatistics &input) const {
   auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   // Whole pages only: those at the ends hold other inputs' sums too.
-  auto begin = llvm::alignTo(
-      reinterpret_cast<uintptr_t>(input.sumXX.begin()), page);
+  auto begin =
+      llvm::alignTo(reinterpret_cast<uintptr_t>(input.sumXX.begin()), page);
   auto end = reinterpret_cast<uintptr_t>(input.sumXX.end()) / page * page;
   // Advice only: if the system does not take it, the pages stay.
   if (end > begin)
@@ -371,12 +371,12 @@ StatisticsWriter::open(StringRef path, const StatisticsHeader &header) {
   writer.path = path.str();
   writer.header = header;
   std::vector<SafetensorsTensor> tensors = listTensors(header);
-  std::string prefix = layOutSafetensors(
-      {{versionKey.str(), version.str()},
-       {inputsKey.str(), describeInputs(header.inputs)},
-       {weightsKey.str(), describeWeights(header.weights)},
-       {textKey.str(), header.text}},
-      tensors);
+  std::string prefix =
+      layOutSafetensors({{versionKey.str(), version.str()},
+                         {inputsKey.str(), describeInputs(header.inputs)},
+                         {weightsKey.str(), describeWeights(header.weights)},
+                         {textKey.str(), header.text}},
+                        tensors);
   const SafetensorsTensor *tensor = tensors.data();
   uint64_t size = prefix.size();
   for (size_t i = 0; i < header.inputs.size(); ++i) {
@@ -387,8 +387,8 @@ StatisticsWriter::open(StringRef path, const StatisticsHeader &header) {
     if (!header.hasSumXX)
       continue;
     places.xx = tensor++->fileOffset;
-    size = places.xx + header.inputs[i].columns * header.inputs[i].columns *
-                           sizeof(float);
+    size = places.xx +
+           header.inputs[i].columns * header.inputs[i].columns * sizeof(float);
   }
   writer.descriptor =
       ::open(writer.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -417,7 +417,7 @@ StatisticsWriter::~StatisticsWriter() {
 }
 
 llvm::Error StatisticsWriter::writeTensor(uint64_t offset, StringRef name,
-                                    ArrayRef<float> values) {
+                                          ArrayRef<float> values) {
   if (llvm::Error error = checkElements(path, name, values))
     return error;
   if (!writeAt(descriptor,
@@ -435,11 +435,11 @@ llvm::Error StatisticsWriter::write(size_t input, const InputStatistics &sums) {
          sums.sumXX.size() == (header.hasSumXX ? columns * columns : 0) &&
          "sums of the size that the header promises");
   const std::string &name = described.name;
-  if (llvm::Error error = writeTensor(places[input].abs, name + absSuffix.str(),
-                                sums.sumAbs))
+  if (llvm::Error error =
+          writeTensor(places[input].abs, name + absSuffix.str(), sums.sumAbs))
     return error;
-  if (llvm::Error error = writeTensor(places[input].square,
-                                name + squareSuffix.str(), sums.sumSquare))
+  if (llvm::Error error = writeTensor(
+          places[input].square, name + squareSuffix.str(), sums.sumSquare))
     return error;
   if (!header.hasSumXX)
     return llvm::Error::success();

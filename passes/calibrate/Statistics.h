@@ -97,8 +97,8 @@ public:
 
   /// Calls weights by other names: those that `nameOf` gives for the names in the
   /// file. Weights that it gives none for are left out.
-  void rename(
-      llvm::function_ref<std::vector<std::string>(llvm::StringRef)> nameOf);
+  void
+  rename(llvm::function_ref<std::vector<std::string>(llvm::StringRef)> nameOf);
 
   /// Fails, naming the weight and what differs, unless the statistics are of a
   /// model with this weight. Always succeeds for an imatrix file.

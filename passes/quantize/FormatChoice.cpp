@@ -2,17 +2,45 @@
 
 #include "passes/quantize/FormatChoice.h"
 
-using namespace lq;
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 
-std::optional<FormatChoice> FormatChoice::find(mlir::MLIRContext &context,
-                                               llvm::StringRef name) {
+using namespace lq;
+using llvm::Expected;
+using llvm::StringRef;
+
+Expected<FormatChoice> FormatChoice::readRecipe(mlir::MLIRContext &context,
+                                                StringRef path) {
+  Expected<Recipe> recipe = Recipe::read(path);
+  if (!recipe)
+    return recipe.takeError();
+  FormatChoice choice;
+  choice.recipe = path.str();
+  for (const RecipeLine &line : recipe->weights) {
+    FormatAttrInterface format = lookupFormat(context, line.format);
+    if (!format)
+      return llvm::createStringError("recipe '" + path + "': unknown format '" +
+                                     line.format + "' for '" + line.match +
+                                     "'");
+    choice.lines.push_back(
+        {line.match, llvm::Regex("^(" + line.match + ")$"), format, false});
+  }
+  return choice;
+}
+
+Expected<FormatChoice> FormatChoice::parse(mlir::MLIRContext &context,
+                                           StringRef text) {
+  if (Recipe::isFileName(text))
+    return readRecipe(context, text);
   FormatChoice choice;
   choice.context = &context;
-  choice.format = lookupFormat(context, name);
-  choice.mix = choice.format ? nullptr : lookupMix(name);
-  if (!choice.format && !choice.mix)
-    return std::nullopt;
-  return choice;
+  choice.format = lookupFormat(context, text);
+  choice.mix = choice.format ? nullptr : lookupMix(text);
+  if (choice.format || choice.mix)
+    return choice;
+  return llvm::createStringError(
+      (text.empty() ? "it is required" : "unknown format \"" + text + "\"") +
+      ", choose one of " + llvm::join(names(context), ", "));
 }
 
 std::vector<std::string> FormatChoice::names(mlir::MLIRContext &context) {
@@ -24,6 +52,24 @@ std::vector<std::string> FormatChoice::names(mlir::MLIRContext &context) {
   return names;
 }
 
-FormatAttrInterface FormatChoice::formatOf(const WeightPlace &place) const {
-  return mix ? lookupFormat(*context, mix->formatOf(place)) : format;
+FormatAttrInterface FormatChoice::formatOf(StringRef weight,
+                                           const WeightPlace &place) {
+  if (recipe.empty())
+    return mix ? lookupFormat(*context, mix->formatOf(place)) : format;
+  FormatAttrInterface found;
+  // Lines that others hide are no mistake: a later one may be for all the rest.
+  for (Line &line : lines)
+    if (line.match.match(weight)) {
+      line.isUsed = true;
+      found = found ? found : line.format;
+    }
+  return found;
+}
+
+llvm::Error FormatChoice::checkUsed() const {
+  for (const Line &line : lines)
+    if (!line.isUsed)
+      return llvm::createStringError(
+          "recipe '" + recipe + "': no weight matches '" + line.text + "'");
+  return llvm::Error::success();
 }

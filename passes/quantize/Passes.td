@@ -9,7 +9,7 @@ include "mlir/Pass/PassBase.td"
 class EncodingPass<string name, list<Option> more = []> : Pass<name, "::mlir::ModuleOp"> {
   let options = [
     Option<"format", "format", "std::string", /*default=*/"",
-           "Name of the format to encode weights as, or of a mix of formats (required)">,
+           "Name of the format to encode weights as, or of a mix of formats, or the file of a recipe, *.yaml (required)">,
     Option<"archive", "archive", "std::string", /*default=*/"",
            "File that the encoded weights are appended to">,
     ListOption<"include", "include", "std::string",
@@ -43,7 +43,15 @@ def QuantizeRtn : EncodingPass<"lq-quantize-rtn"> {
 
     The format may be a mix (`q4_k_m`), which gives more bits to what suffers
     most: by what the weight does, which is found from the operations around it,
-    and by its layer.
+    and by its layer. Or it is the file of a recipe, which says it weight by weight:
+    the first line that matches a weight's whole name holds, and what none matches
+    stays dense.
+
+        weights:
+          - match: '.*\\.down_proj\\.weight'
+            format: q6_k
+          - match: '.*'
+            format: q4_k
 
     Encodes every `lq.weight` that an `lq.linear` multiplies by or an
     `lq.embedding` looks up; other uses of the same weight stay as they are. A

@@ -144,7 +144,6 @@ public:
   FailureOr<WeightChoice> choose();
 
 private:
-  FailureOr<FormatChoice> findFormat();
   bool isChosen(const WeightUses &uses) const;
   LogicalResult add(WeightUses &uses, FormatAttrInterface wanted);
   LogicalResult addEncoded(WeightUses &uses, FormatAttrInterface format);
@@ -165,20 +164,6 @@ private:
 static bool isEncoded(WeightOp weight) {
   RankedTensorType type = weight.getTensorType();
   return type.getEncoding() && !isTiled(type);
-}
-
-FailureOr<FormatChoice> Chooser::findFormat() {
-  MLIRContext &context = *module.getContext();
-  if (auto found = FormatChoice::find(context, options.format))
-    return *found;
-  auto error = emitError(module.getLoc())
-               << "option format: "
-               << (options.format.empty()
-                       ? "it is required"
-                       : "unknown format \"" + options.format + "\"")
-               << ", choose one of ";
-  llvm::interleaveComma(FormatChoice::names(context), error);
-  return error;
 }
 
 /// A weight that is encoded already: it keeps that, or gets another encoding of
@@ -244,9 +229,11 @@ LogicalResult Chooser::add(WeightUses &uses, FormatAttrInterface wanted) {
 }
 
 FailureOr<WeightChoice> Chooser::choose() {
-  FailureOr<FormatChoice> format = findFormat();
-  if (failed(format) ||
-      failed(included.parse(module, "include", options.include)) ||
+  auto format = FormatChoice::parse(*module.getContext(), options.format);
+  if (!format)
+    return emitError(module.getLoc())
+           << "option format: " << llvm::toString(format.takeError());
+  if (failed(included.parse(module, "include", options.include)) ||
       failed(excluded.parse(module, "exclude", options.exclude)))
     return failure();
   auto opened = openFilesBeside(module, options.archive);
@@ -254,18 +241,24 @@ FailureOr<WeightChoice> Chooser::choose() {
     return failure();
   files = std::move(*opened);
   WeightPlaces places(module);
-  for (WeightUses &uses : collectWeightUses(module))
-    if (isChosen(uses) &&
-        failed(add(uses, format->formatOf(places.placeOf(uses)))))
+  for (WeightUses &uses : collectWeightUses(module)) {
+    if (!isChosen(uses))
+      continue;
+    FormatAttrInterface wanted = format->formatOf(
+        WeightOp(uses.weight).getSymName(), places.placeOf(uses));
+    if (wanted && failed(add(uses, wanted)))
       return failure();
+  }
+  if (llvm::Error error = format->checkUsed())
+    return emitError(module.getLoc()) << llvm::toString(std::move(error));
   if (failed(reportKept()))
     return failure();
   int64_t count = fallbacks.remark();
   return WeightChoice{std::move(jobs), count};
 }
 
-FailureOr<std::unique_ptr<WeightFiles>>
-lq::openFilesBeside(ModuleOp module, StringRef archive) {
+FailureOr<std::unique_ptr<WeightFiles>> lq::openFilesBeside(ModuleOp module,
+                                                            StringRef archive) {
   auto files = openWeightFiles(module);
   if (!files)
     return emitError(module.getLoc()) << llvm::toString(files.takeError());

@@ -175,8 +175,8 @@ static void encodeRows(const WeightSource &source, const EncodingJob &job,
                        int64_t rows, MutableArrayRef<char> storage,
                        FirstProblem &problem) {
   int64_t columns = job.columns();
-  std::vector<float> weights = WeightEncoder::readRows(
-      source, job, firstRow, rows, quantizer.order);
+  std::vector<float> weights =
+      WeightEncoder::readRows(source, job, firstRow, rows, quantizer.order);
   if (size_t bad = findNotFinite(weights); bad < weights.size()) {
     int64_t position = static_cast<int64_t>(bad);
     return problem.report(firstRow + position / columns, position % columns,

@@ -211,9 +211,9 @@ int main(int argc, char **argv) {
   options.levels = chooseLevels();
   if (options.levels.empty())
     return 1;
-  if (!options.format.empty() && !FormatChoice::find(context, options.format))
-    return fail("unknown format '" + options.format + "'; expected one of " +
-                llvm::join(FormatChoice::names(context), " "));
+  if (!options.format.empty())
+    if (auto choice = FormatChoice::parse(context, options.format); !choice)
+      return fail("--quantize: " + llvm::toString(choice.takeError()));
   if (options.requantize && options.format.empty())
     return fail("--requantize needs the format, --quantize");
   if (printPipeline) {

@@ -36,8 +36,9 @@ Expected<Chunks> lq::cutIntoChunks(const Tokenizer &tokenizer,
   if (available == 0)
     return makeError(ErrorCode::InvalidArgument, path, ": the text has ",
                      tokens->size(), " tokens, fewer than a chunk of ",
-                     chunks.context, "; give a longer text or a smaller "
-                                     "--context");
+                     chunks.context,
+                     "; give a longer text or a smaller "
+                     "--context");
   auto wanted = static_cast<size_t>(options.chunks);
   if (wanted > available)
     return makeError(ErrorCode::InvalidArgument, path, ": the text has ",

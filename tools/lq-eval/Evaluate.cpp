@@ -36,9 +36,8 @@ Error Evaluator::notFinite(size_t chunk, size_t position,
   bool ours = !std::ranges::all_of(
       logits, [](float logit) { return std::isfinite(logit); });
   const LogitsSource &source = ours ? evaluation.model : *evaluation.reference;
-  return makeError(ErrorCode::Corrupt, source.name(),
-                   ": logits after token ", position, " of chunk ", chunk + 1,
-                   " are not finite");
+  return makeError(ErrorCode::Corrupt, source.name(), ": logits after token ",
+                   position, " of chunk ", chunk + 1, " are not finite");
 }
 
 /// Scores the rows of the positions `first` ... of a chunk.

@@ -70,19 +70,19 @@ Error lq::saveLogits(
 
   size_t bytes = rowBytes(vocabulary);
   size_t rows = chunks.count() * chunks.rows();
-  writer.addTensor(
-      "logits", ggufByteTensor, {bytes, rows}, bytes * rows,
-      [&](GgufSink &sink) {
-        std::vector<uint8_t> row(bytes);
-        return produce([&](std::span<const float> logits) {
-          for (; !logits.empty(); logits = logits.subspan(vocabulary)) {
-            encodeRow(logits.first(vocabulary), row.data());
-            if (Error error = sink.write(row))
-              return error;
-          }
-          return Error::success();
-        });
-      });
+  writer.addTensor("logits", ggufByteTensor, {bytes, rows}, bytes * rows,
+                   [&](GgufSink &sink) {
+                     std::vector<uint8_t> row(bytes);
+                     return produce([&](std::span<const float> logits) {
+                       for (; !logits.empty();
+                            logits = logits.subspan(vocabulary)) {
+                         encodeRow(logits.first(vocabulary), row.data());
+                         if (Error error = sink.write(row))
+                           return error;
+                       }
+                       return Error::success();
+                     });
+                   });
   return writer.finish(path);
 }
 

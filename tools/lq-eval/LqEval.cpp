@@ -184,9 +184,8 @@ Error Evaluating::openReferenceModel() {
     if (Error error = checkSameTokens(chunks, *others, path))
       return error;
   }
-  auto source =
-      ModelLogits::create(*referenceModel, chunks,
-                          static_cast<unsigned>(options.threads));
+  auto source = ModelLogits::create(*referenceModel, chunks,
+                                    static_cast<unsigned>(options.threads));
   if (!source)
     return source.takeError();
   reference = std::move(*source);
@@ -233,8 +232,7 @@ Error Evaluating::openReference() {
   return Error::success();
 }
 
-Expected<std::vector<PositionScore>>
-Evaluating::score(ProgressLine &progress) {
+Expected<std::vector<PositionScore>> Evaluating::score(ProgressLine &progress) {
   auto team = Team::create(static_cast<unsigned>(options.threads));
   if (!team)
     return team.takeError();

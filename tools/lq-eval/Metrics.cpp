@@ -51,7 +51,9 @@ struct Top {
     tokens[at] = token;
   }
 
-  std::span<const size_t> span() const { return std::span(tokens).first(count); }
+  std::span<const size_t> span() const {
+    return std::span(tokens).first(count);
+  }
 };
 } // namespace
 
@@ -80,9 +82,9 @@ static void compare(std::span<const float> logits, double logitsZ,
       static_cast<double>(common) / static_cast<double>(theirs.count);
 }
 
-std::optional<PositionScore>
-lq::scorePosition(std::span<const float> logits,
-                  std::span<const float> reference, int32_t token) {
+std::optional<PositionScore> lq::scorePosition(std::span<const float> logits,
+                                               std::span<const float> reference,
+                                               int32_t token) {
   if (!allFinite(logits) || !allFinite(reference))
     return std::nullopt;
   PositionScore score;
@@ -141,17 +143,16 @@ static Comparison compareAll(std::span<const PositionScore> scores) {
       exponential(mean(scores, [](const PositionScore &score) {
         return score.loss - score.referenceLoss;
       }));
-  out.meanDivergence = mean(
-      scores, [](const PositionScore &score) { return score.divergence; });
+  out.meanDivergence =
+      mean(scores, [](const PositionScore &score) { return score.divergence; });
   out.sameTop = mean(scores, [](const PositionScore &score) {
     return score.sameTop ? 1.0 : 0.0;
   });
   out.commonTop =
       mean(scores, [](const PositionScore &score) { return score.commonTop; });
-  out.meanProbabilityDifference =
-      mean(scores, [](const PositionScore &score) {
-        return score.probabilityDifference();
-      });
+  out.meanProbabilityDifference = mean(scores, [](const PositionScore &score) {
+    return score.probabilityDifference();
+  });
   out.rmsProbabilityDifference =
       squareRoot(mean(scores, [](const PositionScore &score) {
         double difference = score.probabilityDifference();

@@ -4,13 +4,13 @@
 
 using namespace lq;
 
-Expected<std::unique_ptr<ModelLogits>>
-ModelLogits::create(const Model &model, const Chunks &chunks,
-                    unsigned threads) {
+Expected<std::unique_ptr<ModelLogits>> ModelLogits::create(const Model &model,
+                                                           const Chunks &chunks,
+                                                           unsigned threads) {
   const std::string &path = model.artifact().container().path();
-  auto session = Session::create(
-      model,
-      {.threads = threads, .context = static_cast<int64_t>(chunks.context)});
+  auto session =
+      Session::create(model, {.threads = threads,
+                              .context = static_cast<int64_t>(chunks.context)});
   if (!session)
     return makeError(session.error().code(), path, ": ",
                      session.error().message());
@@ -31,12 +31,11 @@ Error ModelLogits::begin(size_t chunk) {
 
 Expected<std::span<const float>> ModelLogits::next(size_t rows) {
   logits.clear();
-  Error error =
-      session->score(left.first(rows),
-                     [&](int64_t, int64_t, std::span<const float> piece) {
-                       logits.insert(logits.end(), piece.begin(), piece.end());
-                       return Error::success();
-                     });
+  Error error = session->score(
+      left.first(rows), [&](int64_t, int64_t, std::span<const float> piece) {
+        logits.insert(logits.end(), piece.begin(), piece.end());
+        return Error::success();
+      });
   if (error)
     return error;
   left = left.subspan(rows);

@@ -113,8 +113,8 @@ TEST_F(ImatrixTest, RefusesDamagedFiles) {
     Floats counts(matrices, count);
     auto add = [&](const char *name, std::vector<uint64_t> dims,
                    const Floats &values) {
-      writer.addTensor(name, 0, std::move(dims),
-                       values.size() * sizeof(float), [&](GgufSink &sink) {
+      writer.addTensor(name, 0, std::move(dims), values.size() * sizeof(float),
+                       [&](GgufSink &sink) {
                          return sink.write(std::string_view(
                              reinterpret_cast<const char *>(values.data()),
                              values.size() * sizeof(float)));

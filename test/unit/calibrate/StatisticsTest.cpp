@@ -100,7 +100,9 @@ TEST_F(StatisticsTest, ContinuesWhatItLeft) {
 
 TEST_F(StatisticsTest, StartsAgainForOtherInputs) {
   header.inputs[0].name = "other";
-  { auto writer = StatisticsWriter::open(path("work"), header); }
+  {
+    auto writer = StatisticsWriter::open(path("work"), header);
+  }
   header.inputs[0].name = "q";
   auto writer = StatisticsWriter::open(path("work"), header);
   ASSERT_TRUE(static_cast<bool>(writer));
@@ -149,21 +151,20 @@ TEST_F(StatisticsTest, RefusesOtherSafetensorsFiles) {
   std::string header = R"({"a":{"dtype":"F32","shape":[1],)"
                        R"("data_offsets":[0,4]}})";
   uint64_t length = header.size();
-  write(path("s"), std::string(reinterpret_cast<char *>(&length), 8) + header +
-                       "1234");
+  write(path("s"),
+        std::string(reinterpret_cast<char *>(&length), 8) + header + "1234");
   expectMentions(openError(path("s")), "holds no statistics");
 }
 
 TEST_F(StatisticsTest, RefusesADamagedDescription) {
   std::string bytes = read(written());
-  for (auto [from, to] :
-       {std::pair{"\\\"columns\\\":2", "\\\"columns\\\":3"},
-        {"\\\"columns\\\":2", "\\\"columns\\\":0"},
-        {"\\\"tokens\\\":10", "\\\"tokens\\\":-1"},
-        {"statistics.inputs", "statistics.inputz"},
-        {"[{\\\"", "[[[[["},
-        {"version\":\"1", "version\":\"2"},
-        {"down.sum_abs\"", "down.sum_abz\""}}) {
+  for (auto [from, to] : {std::pair{"\\\"columns\\\":2", "\\\"columns\\\":3"},
+                          {"\\\"columns\\\":2", "\\\"columns\\\":0"},
+                          {"\\\"tokens\\\":10", "\\\"tokens\\\":-1"},
+                          {"statistics.inputs", "statistics.inputz"},
+                          {"[{\\\"", "[[[[["},
+                          {"version\":\"1", "version\":\"2"},
+                          {"down.sum_abs\"", "down.sum_abz\""}}) {
     std::string damaged = bytes;
     size_t at = damaged.find(from);
     ASSERT_NE(at, std::string::npos) << from;

@@ -74,8 +74,8 @@ static LogicalResult runBlock(Executor &executor, ModelBlock &block,
   std::vector<TensorView> inputs;
   auto main = block.module->lookupSymbol<func::FuncOp>("main");
   for (unsigned i = 0; i < main.getNumArguments(); ++i) {
-    auto found = tensors.find(
-        main.getArgAttrOfType<StringAttr>(i, "lq.name").str());
+    auto found =
+        tensors.find(main.getArgAttrOfType<StringAttr>(i, "lq.name").str());
     if (found != tensors.end())
       inputs.push_back({found->first, found->second.type, found->second.shape,
                         found->second.bytes.data()});
@@ -107,8 +107,8 @@ static int run(ArrayRef<ModelBlock> blocks, ArrayRef<std::vector<Tap>> taps,
     auto array = readNpy(path.str());
     if (!array)
       return fail(array.error().message());
-    tensors[name.str()] = {array->type, array->shape,
-                           {array->bytes.begin(), array->bytes.end()}};
+    tensors[name.str()] = {
+        array->type, array->shape, {array->bytes.begin(), array->bytes.end()}};
   }
   std::unique_ptr<Executor> executor =
       hostExecutors().create({folder, /*threads=*/2});

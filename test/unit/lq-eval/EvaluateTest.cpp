@@ -1,8 +1,8 @@
 //===- EvaluateTest.cpp - a model's predictions of a text -----------------===//
 
+#include "tools/lq-eval/Evaluate.h"
 #include "FakeArtifact.h"
 #include "runtime/Gguf.h"
-#include "tools/lq-eval/Evaluate.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 //===- LogitsFileTest.cpp - logits survive a file -------------------------===//
 
-#include "FakeArtifact.h"
 #include "tools/lq-eval/LogitsFile.h"
+#include "FakeArtifact.h"
 
 #include <algorithm>
 #include <random>
@@ -81,10 +81,10 @@ TEST_F(LogitsFile, KeepsEqualLogits) {
 }
 
 TEST_F(LogitsFile, IsNotLeftBehindByAFailure) {
-  Error error = saveLogits(path, "fake", chunks, vocabulary,
-                           [&](const LogitsRowSink &) {
-                             return makeError(ErrorCode::Stopped, "stop");
-                           });
+  Error error =
+      saveLogits(path, "fake", chunks, vocabulary, [&](const LogitsRowSink &) {
+        return makeError(ErrorCode::Stopped, "stop");
+      });
   EXPECT_EQ(error.message(), "stop");
   EXPECT_TRUE(folder.files().empty());
 }
@@ -104,9 +104,9 @@ TEST_F(LogitsFile, IsCheckedWhenRead) {
            std::string(reinterpret_cast<const char *>(&value), 4);
   };
   EXPECT_CONTAINS(messageAfter("lq-logits", "llq-logit"), "no logits in it");
-  EXPECT_CONTAINS(messageAfter(u32("lq.logits.version", 1),
-                               u32("lq.logits.version", 7)),
-                  "version 7 of the layout, but this lq-eval reads 1");
+  EXPECT_CONTAINS(
+      messageAfter(u32("lq.logits.version", 1), u32("lq.logits.version", 7)),
+      "version 7 of the layout, but this lq-eval reads 1");
   EXPECT_CONTAINS(messageAfter(u32("lq.logits.vocabulary", 50),
                                u32("lq.logits.vocabulary", 51)),
                   "no logits for each scored token");

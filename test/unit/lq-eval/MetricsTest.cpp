@@ -139,7 +139,8 @@ static std::vector<PositionScore> randomScores(size_t count, unsigned seed) {
 }
 
 TEST(Summary, TellsMeansAndTheirErrors) {
-  std::vector<PositionScore> scores{{1, 2, 0.1, true, 1}, {3, 2, 0.3, false, .6}};
+  std::vector<PositionScore> scores{{1, 2, 0.1, true, 1},
+                                    {3, 2, 0.3, false, .6}};
   Summary summary = summarize(scores, true);
   EXPECT_EQ(summary.tokens, 2U);
   // Losses 1 and 3: mean 2, standard deviation sqrt(2), over sqrt(2).
@@ -177,10 +178,11 @@ TEST(Summary, TellsMeansAndTheirErrors) {
 TEST(Summary, ErrorsAreTheSpreadOfEstimates) {
   constexpr unsigned samples = 400;
   using Member = Estimate Comparison::*;
-  for (Member member : {&Comparison::perplexityRatio, &Comparison::meanDivergence,
-                        &Comparison::sameTop, &Comparison::commonTop,
-                        &Comparison::meanProbabilityDifference,
-                        &Comparison::rmsProbabilityDifference}) {
+  for (Member member :
+       {&Comparison::perplexityRatio, &Comparison::meanDivergence,
+        &Comparison::sameTop, &Comparison::commonTop,
+        &Comparison::meanProbabilityDifference,
+        &Comparison::rmsProbabilityDifference}) {
     double sum = 0, squares = 0, error = 0;
     for (unsigned seed = 0; seed < samples; ++seed) {
       Summary summary = summarize(randomScores(200, seed), true);
