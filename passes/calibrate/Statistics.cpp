@@ -446,9 +446,14 @@ llvm::Error StatisticsWriter::write(size_t input, const InputStatistics &sums) {
   return writeTensor(places[input].xx, name + xxSuffix.str(), sums.sumXX);
 }
 
+llvm::Error StatisticsWriter::flush() {
+  return ::fsync(descriptor) == 0 ? llvm::Error::success()
+                                  : systemError(path, "flush");
+}
+
 llvm::Error StatisticsWriter::commit(StringRef target) {
-  if (::fsync(descriptor) != 0)
-    return systemError(path, "flush");
+  if (llvm::Error error = flush())
+    return error;
   // Close before the rename: some file systems report a full disk only here.
   if (::close(std::exchange(descriptor, -1)) != 0)
     return systemError(path, "write");

@@ -149,6 +149,9 @@ public:
   /// tensor, if one is not finite.
   llvm::Error write(size_t input, const InputStatistics &sums);
 
+  /// Waits until all that was written is on the disk.
+  llvm::Error flush();
+
   /// Flushes the file to disk and renames it to `target`, which must be on the
   /// same file system.
   llvm::Error commit(llvm::StringRef target);

@@ -35,6 +35,9 @@ public:
       callback(action, weight, done, total);
   }
 
+  /// Leaves out elements that were done before.
+  void skip(int64_t elements) { total -= elements; }
+
 private:
   llvm::StringRef action;
   int64_t done = 0, total;

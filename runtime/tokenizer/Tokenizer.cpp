@@ -279,6 +279,8 @@ std::optional<int32_t> Tokenizer::findToken(std::string_view text) const {
 
 int32_t Tokenizer::bosId() const { return impl->model.bosId; }
 
+int32_t Tokenizer::unknownId() const { return impl->model.unkId; }
+
 int32_t Tokenizer::eosId() const {
   return impl->model.eosIds.empty() ? -1 : impl->model.eosIds.front();
 }

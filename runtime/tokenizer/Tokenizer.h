@@ -58,6 +58,8 @@ public:
 
   /// -1 if the model has none.
   int32_t bosId() const;
+  /// The id of what the vocabulary does not have; -1 if the model has none.
+  int32_t unknownId() const;
   /// The first of `eosIds`; -1 if the model has none.
   int32_t eosId() const;
   /// Every id that ends a generation.

@@ -13,11 +13,13 @@
 #include "dialects/onnx/transforms/Passes.h"
 #include "lowering/cpu/Passes.h"
 #include "lowering/cpu/Pipeline.h"
+#include "lowering/execute/Execute.h"
 #include "lowering/exec/Passes.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "passes/calibrate/Passes.h"
 #include "passes/checkpoint/Passes.h"
 #include "passes/pack/Passes.h"
 #include "passes/quantize/Passes.h"
@@ -40,6 +42,7 @@ inline void registerAllPasses() {
   onnx::registerOnnxPasses();
   registerQuantizePasses();
   registerCheckpointPasses();
+  registerCalibratePasses(hostExecutors());
   registerPackPasses();
   registerLqRaisePasses();
   registerLqRaiseGeneralPasses();

@@ -1,0 +1,85 @@
+//===- Calibrator.h - runs a model over samples -----------------*- C++ -*-===//
+
+#ifndef LQ_PASSES_CALIBRATE_CALIBRATOR_H
+#define LQ_PASSES_CALIBRATE_CALIBRATOR_H
+
+#include "dialects/common/WeightFile.h"
+#include "passes/calibrate/Activations.h"
+#include "passes/calibrate/Blocks.h"
+#include "passes/calibrate/Executor.h"
+#include "passes/calibrate/InputSums.h"
+#include "passes/calibrate/ModelInputs.h"
+#include "passes/calibrate/WorkState.h"
+#include "passes/quantize/Progress.h"
+
+namespace lq {
+
+/// Runs a model over samples of text, block by block: every sample goes through a
+/// block before the next block is compiled. So one block's weights, one sample's
+/// activations and the sums of one block's inputs are in memory.
+class Calibrator {
+public:
+  struct Options {
+    /// The file of statistics to write, and a folder for unfinished work.
+    std::string output, work;
+    /// Whether to sum up products x x^T.
+    bool hasProducts = true;
+    /// What the samples are, for people.
+    std::string text;
+  };
+
+  Calibrator(mlir::ModuleOp model, const Options &options,
+             const ExecutorProvider &executors, ProgressCallback progress)
+      : model(model), options(options), executors(executors),
+        callback(std::move(progress)) {}
+
+  /// Calibrates on samples, all of the same length. Failures have been diagnosed;
+  /// the work that was finished stays for the next run.
+  mlir::LogicalResult run(llvm::ArrayRef<std::vector<int32_t>> samples);
+
+private:
+  mlir::LogicalResult prepare();
+  mlir::LogicalResult describeInputs();
+  mlir::LogicalResult openWork();
+  mlir::LogicalResult runBlock(size_t block, Executor &executor,
+                               StatisticsWriter &writer);
+  mlir::LogicalResult runSample(size_t block, size_t sample,
+                                Executable &executable,
+                                std::vector<InputSums> &sums);
+  mlir::FailureOr<std::vector<TensorView>> gatherInputs(size_t block,
+                                                        size_t sample);
+  mlir::LogicalResult keepStream(size_t block, size_t sample,
+                                 const TensorView &stream);
+  mlir::LogicalResult checkFinite(size_t block, size_t sample, size_t tap,
+                                  const TensorView &x);
+  mlir::LogicalResult writeSums(size_t block, std::vector<InputSums> &sums,
+                                StatisticsWriter &writer);
+  mlir::LogicalResult fail(llvm::Error error);
+  std::string streamFile(size_t block) const {
+    return work->file("stream." + llvm::Twine(block));
+  }
+  int64_t costOf(size_t block) const;
+
+  mlir::ModuleOp model;
+  const Options &options;
+  const ExecutorProvider &executors;
+  ProgressCallback callback;
+
+  llvm::ArrayRef<std::vector<int32_t>> samples;
+  std::optional<ModelInputs> inputs;
+  std::vector<ModelBlock> blocks;
+  /// By block: the inputs of its linears, the first of them among the header's.
+  std::vector<std::vector<Tap>> taps;
+  std::vector<size_t> firstInput;
+  StatisticsHeader header;
+  std::optional<WorkState> work;
+  std::optional<Progress> progress;
+  /// The stream that enters and the one that leaves the block that runs.
+  std::optional<ActivationFile> incoming, outgoing;
+  std::vector<float> stream;
+  std::vector<int64_t> incomingShape, outgoingShape;
+};
+
+} // namespace lq
+
+#endif // LQ_PASSES_CALIBRATE_CALIBRATOR_H
