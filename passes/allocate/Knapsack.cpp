@@ -104,8 +104,7 @@ int64_t lq::smallestSize(ArrayRef<KnapsackItem> items) {
   return size;
 }
 
-std::vector<KnapsackSelection>
-lq::traceKnapsack(ArrayRef<KnapsackItem> items) {
+std::vector<KnapsackSelection> lq::traceKnapsack(ArrayRef<KnapsackItem> items) {
   Relaxation relaxation(items);
   std::vector<KnapsackSelection> selections = {relaxation.smallest()};
   for (const Step &step : relaxation.steps()) {
@@ -246,7 +245,7 @@ std::optional<KnapsackSelection> Solver::solve() {
   return traceBack();
 }
 
-std::optional<KnapsackSelection>
-lq::solveKnapsack(ArrayRef<KnapsackItem> items, int64_t budget) {
+std::optional<KnapsackSelection> lq::solveKnapsack(ArrayRef<KnapsackItem> items,
+                                                   int64_t budget) {
   return Solver(items, budget).solve();
 }

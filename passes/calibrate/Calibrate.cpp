@@ -38,7 +38,6 @@ struct CalibratePass : lq::impl::CalibrateBase<CalibratePass> {
 
 private:
   LogicalResult run(ModuleOp module);
-  FailureOr<Samples> chooseSamples(ModuleOp module);
   std::string describeText(const Samples &samples) const;
   LogicalResult writeImportance(ModuleOp module, const Samples &samples);
 
@@ -48,33 +47,14 @@ private:
 
 } // namespace
 
-FailureOr<Samples> CalibratePass::chooseSamples(ModuleOp module) {
-  auto fail = [&](llvm::Error error) {
-    return emitError(module.getLoc()) << llvm::toString(std::move(error));
-  };
-  if (tokenizer.empty())
-    return emitError(module.getLoc())
-           << "option tokenizer: the model's tokenizer.json is required";
-  llvm::Expected<Tokenizer> opened = openTokenizer(tokenizer);
-  if (!opened)
-    return fail(opened.takeError());
-  SampleOptions chosen{{text.begin(), text.end()}, samples, length, seed};
-  llvm::Expected<Samples> read = readSamples(chosen, *opened);
-  if (!read)
-    return fail(read.takeError());
-  for (const std::string &warning : read->warnings)
-    emitWarning(module.getLoc()) << warning;
-  return std::move(*read);
-}
-
 /// "128 samples of 512 tokens from wiki.txt, seed 0".
 std::string CalibratePass::describeText(const Samples &chosen) const {
-  std::string names = llvm::join(
-      llvm::map_range(text,
-                      [](const std::string &path) {
-                        return llvm::sys::path::filename(path).str();
-                      }),
-      ", ");
+  std::string names =
+      llvm::join(llvm::map_range(text,
+                                 [](const std::string &path) {
+                                   return llvm::sys::path::filename(path).str();
+                                 }),
+                 ", ");
   return llvm::Twine(chosen.tokens.size())
       .concat(" samples of ")
       .concat(llvm::Twine(length.getValue()))
@@ -109,7 +89,8 @@ LogicalResult CalibratePass::run(ModuleOp module) {
   if (output.empty())
     return emitError(module.getLoc())
            << "option output: the file of statistics to write is required";
-  FailureOr<Samples> chosen = chooseSamples(module);
+  FailureOr<Samples> chosen = chooseSamples(
+      module, {{text.begin(), text.end()}, samples, length, seed}, tokenizer);
   if (failed(chosen))
     return failure();
   Calibrator::Options options;

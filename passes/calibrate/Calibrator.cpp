@@ -42,8 +42,8 @@ int64_t Calibrator::costOf(size_t block) const {
 }
 
 LogicalResult Calibrator::prepare() {
-  FailureOr<ModelInputs> made = ModelInputs::create(
-      model, static_cast<int64_t>(samples.front().size()));
+  FailureOr<ModelInputs> made =
+      ModelInputs::create(model, static_cast<int64_t>(samples.front().size()));
   if (failed(made))
     return failure();
   inputs = std::move(*made);
@@ -85,8 +85,9 @@ LogicalResult Calibrator::describeInputs() {
         auto weight = model.lookupSymbol<WeightOp>(name);
         if (!inputOf.try_emplace(name, block.name).second)
           return emitError(weight.getLoc())
-                 << "weight @" << name << " is multiplied by several values, in "
-                 << inputOf[name] << " and in " << block.name
+                 << "weight @" << name
+                 << " is multiplied by several values, in " << inputOf[name]
+                 << " and in " << block.name
                  << "; lq cannot calibrate weights that layers share";
         FailureOr<StatisticsWeight> description =
             describeWeight(weight, **files);
@@ -207,32 +208,6 @@ LogicalResult Calibrator::runBlock(size_t block, Executor &executor,
   return success();
 }
 
-FailureOr<std::vector<TensorView>> Calibrator::gatherInputs(size_t block,
-                                                            size_t sample) {
-  ArrayRef<TensorView> made = inputs->make(samples[sample]);
-  std::vector<TensorView> result;
-  auto main = blocks[block].module->lookupSymbol<func::FuncOp>("main");
-  for (unsigned i = 0; i < main.getNumArguments(); ++i) {
-    StringRef name =
-        main.getArgAttrOfType<StringAttr>(i, "lq.name").getValue();
-    if (name == streamName) {
-      if (llvm::Error error =
-              incoming->read(static_cast<int64_t>(sample), stream))
-        return fail(std::move(error));
-      result.push_back({std::string_view(streamName), ElementType::F32,
-                        incomingShape, stream.data()});
-      continue;
-    }
-    const auto *found =
-        llvm::find_if(made, [&](const TensorView &view) {
-          return view.name == std::string_view(name);
-        });
-    assert(found != made.end() && "blocks have the model's inputs");
-    result.push_back(*found);
-  }
-  return result;
-}
-
 LogicalResult Calibrator::keepStream(size_t block, size_t sample,
                                      const TensorView &view) {
   outgoingShape.assign(view.shape.begin(), view.shape.end());
@@ -269,10 +244,16 @@ LogicalResult Calibrator::checkFinite(size_t block, size_t sample, size_t tap,
 LogicalResult Calibrator::runSample(size_t block, size_t sample,
                                     Executable &executable,
                                     std::vector<InputSums> &sums) {
-  FailureOr<std::vector<TensorView>> given = gatherInputs(block, sample);
-  if (failed(given))
-    return failure();
-  auto outputs = executable.run(*given);
+  TensorView entering{};
+  if (incoming) {
+    if (llvm::Error error =
+            incoming->read(static_cast<int64_t>(sample), stream))
+      return fail(std::move(error));
+    entering = {std::string_view(streamName), ElementType::F32, incomingShape,
+                stream.data()};
+  }
+  auto outputs = executable.run(
+      inputs->gather(*blocks[block].module, samples[sample], entering));
   if (!outputs)
     return fail(outputs.takeError());
   std::vector<InputSums *> targets;
@@ -286,9 +267,9 @@ LogicalResult Calibrator::runSample(size_t block, size_t sample,
     }
     targets.push_back(&sums[targets.size()]);
     views.push_back(&output);
-    values.emplace_back(static_cast<const float *>(output.data),
-                        elementsOf(ArrayRef(output.shape.data(),
-                                            output.shape.size())));
+    values.emplace_back(
+        static_cast<const float *>(output.data),
+        elementsOf(ArrayRef(output.shape.data(), output.shape.size())));
   }
   if (auto bad = addInputs(model.getContext(), targets, values))
     return checkFinite(block, sample, *bad, *views[*bad]);
@@ -298,9 +279,8 @@ LogicalResult Calibrator::runSample(size_t block, size_t sample,
 LogicalResult Calibrator::writeSums(size_t block, std::vector<InputSums> &sums,
                                     StatisticsWriter &writer) {
   for (auto [i, sum] : llvm::enumerate(sums))
-    if (llvm::Error error =
-            writer.write(firstInput[block] + i,
-                         sum.finish(taps[block][i].weights.front())))
+    if (llvm::Error error = writer.write(
+            firstInput[block] + i, sum.finish(taps[block][i].weights.front())))
       return fail(std::move(error));
   if (llvm::Error error = writer.flush())
     return fail(std::move(error));

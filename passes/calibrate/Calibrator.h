@@ -46,8 +46,6 @@ private:
   mlir::LogicalResult runSample(size_t block, size_t sample,
                                 Executable &executable,
                                 std::vector<InputSums> &sums);
-  mlir::FailureOr<std::vector<TensorView>> gatherInputs(size_t block,
-                                                        size_t sample);
   mlir::LogicalResult keepStream(size_t block, size_t sample,
                                  const TensorView &stream);
   mlir::LogicalResult checkFinite(size_t block, size_t sample, size_t tap,

@@ -22,8 +22,7 @@ public:
 
 private:
   friend std::optional<size_t>
-  addInputs(mlir::MLIRContext *context,
-            llvm::MutableArrayRef<InputSums *> sums,
+  addInputs(mlir::MLIRContext *context, llvm::MutableArrayRef<InputSums *> sums,
             llvm::ArrayRef<llvm::ArrayRef<float>> inputs);
   void addMeans(llvm::ArrayRef<float> x);
   void addProducts(llvm::ArrayRef<float> x, int64_t first, int64_t rows);
@@ -40,9 +39,9 @@ private:
 /// Adds rows of several inputs, [tokens, columns] each, on all processors; the
 /// result does not depend on how many there are. Returns which input has an
 /// element that is not finite, and then adds nothing.
-std::optional<size_t>
-addInputs(mlir::MLIRContext *context, llvm::MutableArrayRef<InputSums *> sums,
-          llvm::ArrayRef<llvm::ArrayRef<float>> inputs);
+std::optional<size_t> addInputs(mlir::MLIRContext *context,
+                                llvm::MutableArrayRef<InputSums *> sums,
+                                llvm::ArrayRef<llvm::ArrayRef<float>> inputs);
 
 } // namespace lq
 

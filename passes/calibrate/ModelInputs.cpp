@@ -4,6 +4,7 @@
 
 #include "dialects/lq/LqOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/calibrate/Blocks.h"
 #include "llvm/ADT/STLExtras.h"
 
 #include <cstring>
@@ -92,8 +93,9 @@ FailureOr<ModelInputs> ModelInputs::create(ModuleOp model, int64_t length) {
     if (failed(result.addInput(model, name.getValue(), type, shape, length)))
       return failure();
   }
-  bool hasIds = llvm::any_of(
-      result.inputs, [](const Input &input) { return input.role == Role::Ids; });
+  bool hasIds = llvm::any_of(result.inputs, [](const Input &input) {
+    return input.role == Role::Ids;
+  });
   if (!hasIds)
     return emitError(model.getLoc()) << "the model cannot be run over text: it "
                                         "has no input of token ids";
@@ -136,4 +138,25 @@ ArrayRef<TensorView> ModelInputs::make(ArrayRef<int32_t> tokens) {
     views.push_back({input.name, input.type, input.shape, input.bytes.data()});
   }
   return views;
+}
+
+std::vector<TensorView> ModelInputs::gather(ModuleOp block,
+                                            ArrayRef<int32_t> tokens,
+                                            const TensorView &stream) {
+  ArrayRef<TensorView> made = make(tokens);
+  std::vector<TensorView> result;
+  auto main = block.lookupSymbol<func::FuncOp>("main");
+  for (unsigned i = 0; i < main.getNumArguments(); ++i) {
+    StringRef name = main.getArgAttrOfType<StringAttr>(i, "lq.name").getValue();
+    if (name == streamName) {
+      result.push_back(stream);
+      continue;
+    }
+    const auto *found = llvm::find_if(made, [&](const TensorView &view) {
+      return view.name == std::string_view(name);
+    });
+    assert(found != made.end() && "blocks have the model's inputs");
+    result.push_back(*found);
+  }
+  return result;
 }

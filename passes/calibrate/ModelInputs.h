@@ -24,6 +24,12 @@ public:
   /// The inputs for these tokens; valid until the next call.
   llvm::ArrayRef<TensorView> make(llvm::ArrayRef<int32_t> tokens);
 
+  /// What a block of the model takes for these tokens, in the order of its
+  /// arguments: `stream` and the model's inputs. Valid until the next call.
+  std::vector<TensorView> gather(mlir::ModuleOp block,
+                                 llvm::ArrayRef<int32_t> tokens,
+                                 const TensorView &stream);
+
 private:
   enum class Role { Ids, Mask, Positions, Types };
   struct Input {

@@ -44,8 +44,8 @@ FailureOr<StatisticsWeight> lq::describeWeight(WeightOp weight,
   int64_t rows = type.getDimSize(0);
   Sha256 digest;
   for (int64_t i = 0; i < std::min(rows, sampledRows); ++i) {
-    std::vector<float> values =
-        readRow(*source, type, rows > 1 ? i * (rows - 1) / (sampledRows - 1) : 0);
+    std::vector<float> values = readRow(
+        *source, type, rows > 1 ? i * (rows - 1) / (sampledRows - 1) : 0);
     digest.update(std::string_view(reinterpret_cast<char *>(values.data()),
                                    values.size() * sizeof(float)));
   }
@@ -54,8 +54,7 @@ FailureOr<StatisticsWeight> lq::describeWeight(WeightOp weight,
                           digest.hex()};
 }
 
-std::vector<std::pair<WeightOp, std::string>>
-lq::ggufNamesOf(ModuleOp module) {
+std::vector<std::pair<WeightOp, std::string>> lq::ggufNamesOf(ModuleOp module) {
   // The names of matrices are the same in all architectures.
   auto nameOf = [](StringRef own, ArrayRef<std::string> roles) {
     for (StringRef role : roles)
@@ -65,8 +64,7 @@ lq::ggufNamesOf(ModuleOp module) {
     return checkpoint::toGgufName(own, "llama");
   };
   std::vector<std::pair<WeightOp, std::string>> names;
-  for (checkpoint::NamedWeight &named :
-       checkpoint::nameWeights(module, nameOf))
+  for (checkpoint::NamedWeight &named : checkpoint::nameWeights(module, nameOf))
     if (!named.name.empty() && named.weight.getTensorType().getRank() == 2)
       names.emplace_back(named.weight, std::move(named.name));
   return names;
@@ -90,8 +88,7 @@ FailureOr<StatisticsFile> lq::openStatistics(ModuleOp module, StringRef path) {
   });
   if (!knows)
     return emitError(module.getLoc())
-           << file->path()
-           << ": the imatrix file has no matrix of this model";
+           << file->path() << ": the imatrix file has no matrix of this model";
   return std::move(*file);
 }
 
@@ -101,8 +98,7 @@ lq::findStatistics(const StatisticsFile &statistics, WeightOp weight,
   auto fail = [&](llvm::Error error) {
     return emitError(weight.getLoc()) << llvm::toString(std::move(error));
   };
-  std::optional<InputStatistics> found =
-      statistics.find(weight.getSymName());
+  std::optional<InputStatistics> found = statistics.find(weight.getSymName());
   if (!statistics.isImatrix()) {
     FailureOr<StatisticsWeight> description = describeWeight(weight, files);
     if (failed(description))

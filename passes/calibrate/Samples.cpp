@@ -146,8 +146,8 @@ llvm::Error SampleReader::findFrame() {
   auto framed = tokenizer.encode(text, /*addSpecial=*/true);
   if (!plain || !framed)
     return createStringError((plain ? framed : plain).error().message());
-  auto found = std::search(framed->begin(), framed->end(), plain->begin(),
-                           plain->end());
+  auto found =
+      std::search(framed->begin(), framed->end(), plain->begin(), plain->end());
   frame.before.assign(framed->begin(), found);
   if (found != framed->end())
     frame.after.assign(found + static_cast<ptrdiff_t>(plain->size()),
@@ -273,10 +273,11 @@ llvm::Expected<Samples> SampleReader::read() {
   for (size_t i = 0; i < rest.size() && !isFull(); ++i)
     add(rest[i]);
   if (result.tokens.empty())
-    return createStringError(
-        "the text has %zu tokens, too few for a sample of %lld; give more text, "
-        "or a smaller length",
-        tokensSeen, static_cast<long long>(options.length));
+    return createStringError("the text has %zu tokens, too few for a sample of "
+                             "%lld; give more text, "
+                             "or a smaller length",
+                             tokensSeen,
+                             static_cast<long long>(options.length));
   if (!isFull())
     result.warnings.push_back("the text gives only " +
                               std::to_string(result.tokens.size()) + " of " +
@@ -295,4 +296,24 @@ llvm::Expected<Samples> lq::readSamples(const SampleOptions &options,
     return createStringError("option length: expected at least 1, got %lld",
                              static_cast<long long>(options.length));
   return SampleReader(options, tokenizer).read();
+}
+
+mlir::FailureOr<Samples> lq::chooseSamples(mlir::ModuleOp module,
+                                           const SampleOptions &options,
+                                           StringRef tokenizer) {
+  auto fail = [&](llvm::Error error) {
+    return mlir::emitError(module.getLoc()) << llvm::toString(std::move(error));
+  };
+  if (tokenizer.empty())
+    return mlir::emitError(module.getLoc())
+           << "option tokenizer: the model's tokenizer.json is required";
+  llvm::Expected<Tokenizer> opened = openTokenizer(tokenizer);
+  if (!opened)
+    return fail(opened.takeError());
+  llvm::Expected<Samples> read = readSamples(options, *opened);
+  if (!read)
+    return fail(read.takeError());
+  for (const std::string &warning : read->warnings)
+    mlir::emitWarning(module.getLoc()) << warning;
+  return std::move(*read);
 }

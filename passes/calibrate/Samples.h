@@ -3,6 +3,7 @@
 #ifndef LQ_PASSES_CALIBRATE_SAMPLES_H
 #define LQ_PASSES_CALIBRATE_SAMPLES_H
 
+#include "mlir/IR/BuiltinOps.h"
 #include "runtime/tokenizer/Tokenizer.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
@@ -39,6 +40,12 @@ llvm::Expected<Tokenizer> openTokenizer(llvm::StringRef path);
 /// tokenizer knows nothing.
 llvm::Expected<Samples> readSamples(const SampleOptions &options,
                                     const Tokenizer &tokenizer);
+
+/// The same for a pass, with the tokenizer at `path`: errors and warnings have
+/// been diagnosed.
+mlir::FailureOr<Samples> chooseSamples(mlir::ModuleOp module,
+                                       const SampleOptions &options,
+                                       llvm::StringRef tokenizer);
 
 } // namespace lq
 

@@ -52,9 +52,9 @@ static void keepFirst(const SMDiagnostic &diagnostic, void *context) {
 Expected<Recipe> Recipe::read(StringRef path) {
   auto file = MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!file)
-    return createStringError(file.getError(), "cannot read the recipe '" + path +
-                                                  "': " +
-                                                  file.getError().message());
+    return createStringError(file.getError(),
+                             "cannot read the recipe '" + path +
+                                 "': " + file.getError().message());
   std::string problem;
   yaml::Input input(**file, nullptr, keepFirst, &problem);
   Recipe recipe;

@@ -144,7 +144,6 @@ public:
   FailureOr<WeightChoice> choose();
 
 private:
-  bool isChosen(const WeightUses &uses) const;
   LogicalResult add(WeightUses &uses, FormatAttrInterface wanted);
   LogicalResult addEncoded(WeightUses &uses, FormatAttrInterface format);
   LogicalResult reportKept();
@@ -152,7 +151,6 @@ private:
   ModuleOp module;
   const EncodingOptions &options;
   std::unique_ptr<WeightFiles> files;
-  Patterns included, excluded;
   std::vector<EncodingJob> jobs;
   Fallbacks fallbacks;
   /// Weights that are encoded already, otherwise than wanted or as wanted.
@@ -202,16 +200,6 @@ LogicalResult Chooser::reportKept() {
   return success(!isAll);
 }
 
-bool Chooser::isChosen(const WeightUses &uses) const {
-  WeightOp weight = uses.weight;
-  return !uses.matrixUses.empty() &&
-         (isEncoded(weight) ||
-          WeightSource::isReadable(weight.getTensorType())) &&
-         (!uses.isTable || options.embeddings) &&
-         (options.include.empty() || included.match(weight.getSymName())) &&
-         !excluded.match(weight.getSymName());
-}
-
 LogicalResult Chooser::add(WeightUses &uses, FormatAttrInterface wanted) {
   WeightOp weight = uses.weight;
   FormatAttrInterface fitting =
@@ -233,17 +221,15 @@ FailureOr<WeightChoice> Chooser::choose() {
   if (!format)
     return emitError(module.getLoc())
            << "option format: " << llvm::toString(format.takeError());
-  if (failed(included.parse(module, "include", options.include)) ||
-      failed(excluded.parse(module, "exclude", options.exclude)))
+  FailureOr<std::vector<WeightUses>> selected = selectWeights(module, options);
+  if (failed(selected))
     return failure();
   auto opened = openFilesBeside(module, options.archive);
   if (failed(opened))
     return failure();
   files = std::move(*opened);
   WeightPlaces places(module);
-  for (WeightUses &uses : collectWeightUses(module)) {
-    if (!isChosen(uses))
-      continue;
+  for (WeightUses &uses : *selected) {
     FormatAttrInterface wanted = format->formatOf(
         WeightOp(uses.weight).getSymName(), places.placeOf(uses));
     if (wanted && failed(add(uses, wanted)))
@@ -266,6 +252,26 @@ FailureOr<std::unique_ptr<WeightFiles>> lq::openFilesBeside(ModuleOp module,
           (*files)->allow(llvm::sys::path::parent_path(archive)))
     llvm::consumeError(std::move(error)); // opening the archive will say so
   return std::move(*files);
+}
+
+FailureOr<std::vector<WeightUses>>
+lq::selectWeights(ModuleOp module, const EncodingOptions &options) {
+  Patterns included, excluded;
+  if (failed(included.parse(module, "include", options.include)) ||
+      failed(excluded.parse(module, "exclude", options.exclude)))
+    return failure();
+  std::vector<WeightUses> selected = collectWeightUses(module);
+  llvm::erase_if(selected, [&](const WeightUses &uses) {
+    WeightOp weight = uses.weight;
+    StringRef name = weight.getSymName();
+    bool isMatrix =
+        !uses.matrixUses.empty() &&
+        (isEncoded(weight) || WeightSource::isReadable(weight.getTensorType()));
+    return !isMatrix || (uses.isTable && !options.embeddings) ||
+           (!options.include.empty() && !included.match(name)) ||
+           excluded.match(name);
+  });
+  return selected;
 }
 
 FailureOr<WeightChoice> lq::chooseWeights(ModuleOp module,

@@ -46,7 +46,11 @@ mlir::FailureOr<std::unique_ptr<WeightFiles>>
 openFilesBeside(mlir::ModuleOp module, llvm::StringRef archive);
 
 /// The matrices that linears multiply by and embeddings look up, floating point
-/// or encoded, that match the options and have columns for the format or a
+/// or encoded, that match the options.
+mlir::FailureOr<std::vector<WeightUses>>
+selectWeights(mlir::ModuleOp module, const EncodingOptions &options);
+
+/// Those of selectWeights that have columns for the format or a
 /// fallback. Remarks on those that get another format than wanted, and on those
 /// that keep the encoding that they have: an error if these are all.
 mlir::FailureOr<WeightChoice> chooseWeights(mlir::ModuleOp module,

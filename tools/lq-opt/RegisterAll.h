@@ -13,12 +13,13 @@
 #include "dialects/onnx/transforms/Passes.h"
 #include "lowering/cpu/Passes.h"
 #include "lowering/cpu/Pipeline.h"
-#include "lowering/execute/Execute.h"
 #include "lowering/exec/Passes.h"
+#include "lowering/execute/Execute.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "passes/allocate/Passes.h"
 #include "passes/calibrate/Passes.h"
 #include "passes/checkpoint/Passes.h"
 #include "passes/pack/Passes.h"
@@ -43,6 +44,7 @@ inline void registerAllPasses() {
   registerQuantizePasses();
   registerCheckpointPasses();
   registerCalibratePasses(hostExecutors());
+  registerAllocatePasses(hostExecutors());
   registerPackPasses();
   registerLqRaisePasses();
   registerLqRaiseGeneralPasses();
