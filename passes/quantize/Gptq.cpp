@@ -188,9 +188,6 @@ private:
 
   void load();
   std::vector<float> unitWeights(const Unit &unit) const;
-  void findNumbers(const FormatDescription &format,
-                   llvm::ArrayRef<float> weights,
-                   llvm::ArrayRef<float> importance, Planes &part) const;
   void findStaticNumbers();
   void findUnitNumbers(const Unit &unit);
   void keepNumbers(const Unit &unit);
@@ -221,37 +218,6 @@ std::vector<float> GptqRows::unitWeights(const Unit &unit) const {
   return weights;
 }
 
-/// Whether the search can find the format's numbers.
-static bool isSearchable(const FormatDescription &format) {
-  using Kind = GroupNumber::Kind;
-  auto can = [](const GroupNumber &number) {
-    return number.kind == Kind::Direct || number.kind == Kind::Product;
-  };
-  return can(format.scale) && format.scale.type != Scalar::E8M0 &&
-         (!format.offset.exists() || can(format.offset));
-}
-
-void GptqRows::findNumbers(const FormatDescription &format,
-                           llvm::ArrayRef<float> weights,
-                           llvm::ArrayRef<float> importance,
-                           Planes &part) const {
-  GptqScales scales = shared.options.scales;
-  if (format.scaleRule == ScaleRule::Search || scales == GptqScales::Rule)
-    return roundToNearest(format, weights, part, importance);
-  if (scales == GptqScales::Squares && isSearchable(format)) {
-    FormatDescription searched = format;
-    searched.scaleRule = ScaleRule::Search;
-    return roundToNearest(searched, weights, part, importance);
-  }
-  RangeGrid grid = shared.options.grid;
-  if (scales == GptqScales::Squares)
-    grid.norm = 2;
-  roundByGrid(format, weights, part,
-              scales == GptqScales::Squares ? importance
-                                            : llvm::ArrayRef<float>(),
-              grid);
-}
-
 /// Turns the numbers that planes hold for a unit into those of each row.
 void GptqRows::keepNumbers(const Unit &unit) {
   for (int64_t g = unit.firstGroup; g < unit.firstGroup + unit.groups; ++g) {
@@ -266,7 +232,8 @@ void GptqRows::findStaticNumbers() {
   for (int64_t j = 0; j < columns; ++j)
     for (int64_t r = 0; r < rows && shared.isDead[j]; ++r)
       weights[r * columns + j] = work[placeOf[j] * rows + r];
-  findNumbers(shared.format, weights, shared.diagonal, planes);
+  roundBy(shared.options.scales, shared.options.grid, shared.format, weights,
+          planes, shared.diagonal);
   for (const Unit &unit : shared.units)
     keepNumbers(unit);
 }
@@ -291,10 +258,10 @@ void GptqRows::findUnitNumbers(const Unit &unit) {
       part.scale.numbers[r] =
           planes.scale.numbers[r * shared.format.superGroupCount(columns) +
                                unit.firstSuperGroup];
-  findNumbers(
-      format, unitWeights(unit),
-      llvm::ArrayRef(shared.diagonal).slice(unit.firstColumn, unit.columns),
-      part);
+  roundBy(
+      shared.options.scales, shared.options.grid, format, unitWeights(unit),
+      part,
+      llvm::ArrayRef(shared.diagonal).slice(unit.firstColumn, unit.columns));
   auto copy = [&](const GroupNumber &number, const GroupPlane &from,
                   GroupPlane &to) {
     if (number.hasNumbers())

@@ -16,8 +16,8 @@
 
 #include "dialects/lq/Format.h"
 #include "passes/quantize/DenseAlgebra.h"
-#include "passes/quantize/GridSearch.h"
 #include "passes/quantize/LevelRounder.h"
+#include "passes/quantize/ScaleMethod.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Error.h"
 
@@ -33,16 +33,6 @@ enum class GptqOrder {
   Columns,
 };
 
-/// How the numbers of a group are found.
-enum class GptqScales {
-  /// By the format's rule.
-  Rule,
-  /// With the least squared error, each column's weighted by diag(H).
-  Squares,
-  /// By the rule for the best part of the range (GridSearch.h).
-  Grid,
-};
-
 struct GptqOptions {
   /// Part of the mean of diag(H) that is added to the diagonal, and what this is
   /// raised by as long as H is not positive definite, up to 1.
@@ -51,7 +41,8 @@ struct GptqOptions {
   /// Whether numbers come from the weights as they were, not as what was rounded
   /// before has left them.
   bool staticScales = false;
-  GptqScales scales = GptqScales::Squares;
+  /// Squares count by diag(H).
+  ScaleMethod scales = ScaleMethod::Squares;
   RangeGrid grid;
   /// Columns between products that hand errors on to all that are left.
   int64_t block = 128;

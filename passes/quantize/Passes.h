@@ -6,8 +6,12 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include "passes/quantize/Progress.h"
+#include "passes/quantize/ScaleMethod.h"
 
 namespace lq {
+
+/// In which order lq-gptq rounds columns; Stored: and stores them.
+enum class ColumnOrder { Given, Groups, Columns, Stored };
 
 #define GEN_PASS_DECL
 #include "passes/quantize/Passes.h.inc"
@@ -15,9 +19,14 @@ namespace lq {
 #define GEN_PASS_REGISTRATION
 #include "passes/quantize/Passes.h.inc"
 
-/// The pass with a callback for its progress, called from the pass's thread.
+/// Passes with a callback for their progress, called from the pass's thread.
 std::unique_ptr<mlir::Pass> createQuantizeRtn(QuantizeRtnOptions options,
                                               ProgressCallback progress);
+
+std::unique_ptr<mlir::Pass> createKQuant(KQuantOptions options,
+                                         ProgressCallback progress);
+std::unique_ptr<mlir::Pass> createQuantizeGptq(QuantizeGptqOptions options,
+                                               ProgressCallback progress);
 
 } // namespace lq
 

@@ -72,6 +72,95 @@ def QuantizeRtn : EncodingPass<"lq-quantize-rtn"> {
   }];
 }
 
+def KQuant : EncodingPass<"lq-kquant", [
+    Option<"statistics", "statistics", "std::string", /*default=*/"",
+           "File of statistics of the model's inputs, or an imatrix file of llama.cpp">,
+  ]> {
+  let summary = "encode weights with scales searched for the least weighted error";
+  let description = [{
+    The error of a weight is multiplied by the input of its column, and inputs differ
+    by orders of magnitude. With `statistics`, scales, offsets and codes of each group
+    are searched for the least sum of importance * error^2, where a column's
+    importance is the mean square of its input: what llama.cpp does with an
+    importance matrix. Without, all columns count alike.
+
+    Meant for formats whose rule is a search (k-quants, IQ4), and the mixes of
+    them. The groups of other formats get numbers of least weighted error too, where
+    lq-quantize-rtn follows the rule of the format's reference quantizer.
+
+    Assumes of weights, and guarantees, what lq-quantize-rtn does. A weight that the
+    statistics know nothing of is encoded as if there were none, with a remark;
+    statistics of another model are an error.
+  }];
+}
+
+def QuantizeGptq : EncodingPass<"lq-gptq", [
+    Option<"statistics", "statistics", "std::string", /*default=*/"",
+           "File of statistics of the model's inputs, with sums of x x^T (required)">,
+    Option<"order", "order", "::lq::ColumnOrder", /*default=*/"::lq::ColumnOrder::Groups",
+           "Order in which columns are rounded",
+           [{::llvm::cl::values(
+             clEnumValN(::lq::ColumnOrder::Given, "given", "as they lie"),
+             clEnumValN(::lq::ColumnOrder::Groups, "groups",
+                        "groups by how large their inputs are, and columns within groups"),
+             clEnumValN(::lq::ColumnOrder::Columns, "columns",
+                        "columns by how large their inputs are; numbers are found beforehand"),
+             clEnumValN(::lq::ColumnOrder::Stored, "stored",
+                        "the same, and they are stored and grouped in that order, "
+                        "which the inputs are brought into"))}]>,
+    Option<"staticScales", "static-scales", "bool", /*default=*/"false",
+           "Find scales and offsets beforehand, not when a group's first column is rounded">,
+    Option<"scales", "scales", "::lq::ScaleMethod", /*default=*/"::lq::ScaleMethod::Squares",
+           "How scales and offsets are found",
+           [{::llvm::cl::values(
+             clEnumValN(::lq::ScaleMethod::Rule, "rule", "by the format's rule"),
+             clEnumValN(::lq::ScaleMethod::Squares, "squares",
+                        "with the least squared error, weighted by the inputs"),
+             clEnumValN(::lq::ScaleMethod::Grid, "grid",
+                        "by the rule, for the best of 80 parts of each group's range"))}]>,
+    Option<"norm", "norm", "float", /*default=*/"2.4f",
+           "For scales=grid: the power of an error that counts">,
+    Option<"damping", "damping", "float", /*default=*/"0.05f",
+           "Part of the mean of diag(H) that is added to the diagonal">,
+    Option<"moreDamping", "more-damping", "float", /*default=*/"0.01f",
+           "What damping is raised by as long as H is not positive definite">,
+    Option<"minTokens", "min-tokens", "int64_t", /*default=*/"32",
+           "Round weights to nearest whose inputs saw fewer tokens">,
+  ]> {
+  let summary = "encode weights by GPTQ, from statistics of their inputs";
+  let description = [{
+    What rounding a weight does to a product, other weights of the same row can make
+    up for, since inputs of different columns go together. GPTQ (arXiv:2210.17323)
+    rounds a matrix column by column, and corrects the columns still to come by the
+    inverse of H = sum x x^T over the inputs that calibration saw. The codes are
+    better ones for the same grid, so any format with codes can be the target:
+    `int4_g128` as in GPTQ's checkpoints, k-quants with their searched scales, tables
+    like `iq4_xs`.
+
+    Columns are rounded in order of their importance. With `order=groups` (as with
+    `columns`) the matrix is stored as ever; with `order=stored` columns are grouped by
+    their importance as well, which costs an `lq.permute` of the inputs, as
+    desc_act does in GPTQ's checkpoints.
+
+    Columns whose inputs were always zero become zero. Weights without statistics, or
+    with too few tokens, are rounded to nearest, with a remark. Where H is not positive
+    definite, more is added to its diagonal, with a remark, and an error names the
+    weight where that does not help.
+
+    Assumes of weights, and guarantees, what lq-quantize-rtn does, and of the
+    statistics that they are of this model, as it is before the pass. Takes the
+    memory of one weight and about three times the sums of its input. The result does
+    not depend on the number of threads.
+  }];
+  let statistics = [
+    Statistic<"encodedWeights", "encoded", "Weights encoded">,
+    Statistic<"fallbackWeights", "fallback", "Weights encoded as a fallback of the format">,
+    Statistic<"elements", "elements", "Elements of the encoded weights">,
+    Statistic<"storageBytes", "bytes", "Bytes of the encoded weights">,
+    Statistic<"deadColumns", "dead-columns", "Columns of inputs that were always zero">,
+  ];
+}
+
 def CacheType : Pass<"lq-cache-type", "::mlir::ModuleOp"> {
   let summary = "choose the element type of the key/value caches";
   let description = [{

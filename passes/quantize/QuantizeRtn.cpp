@@ -30,9 +30,10 @@ struct QuantizeRtnPass : lq::impl::QuantizeRtnBase<QuantizeRtnPass> {
                     Planes &planes) {
       roundToNearest(format, weights, planes);
     };
-    auto totals = encodeWeights(getOperation(), options, [&](EncodingJob &) {
-      return WeightQuantizer{round, {}, {}};
-    });
+    auto totals = encodeWeights(getOperation(), options,
+                                [&](EncodingJob &, WeightFiles &) {
+                                  return WeightQuantizer{round, {}, {}};
+                                });
     if (failed(totals))
       return signalPassFailure();
     encodedWeights += totals->weights;

@@ -337,7 +337,8 @@ void lq::remarkOn(const EncodedTotals &totals, StringRef format,
 
 FailureOr<EncodedTotals> lq::encodeWeights(
     ModuleOp module, const EncodingOptions &options,
-    llvm::function_ref<FailureOr<WeightQuantizer>(EncodingJob &job)>
+    llvm::function_ref<FailureOr<WeightQuantizer>(EncodingJob &job,
+                                                  WeightFiles &files)>
         quantizerOf) {
   FailureOr<WeightChoice> choice = chooseWeights(module, options);
   if (failed(choice))
@@ -350,7 +351,7 @@ FailureOr<EncodedTotals> lq::encodeWeights(
     for (EncodingJob &job : choice->jobs) {
       FailureOr<WeightQuantizer> quantizer = WeightQuantizer{};
       if (!job.isRecoded)
-        quantizer = quantizerOf(job);
+        quantizer = quantizerOf(job, encoder.weightFiles());
       if (failed(quantizer) || failed(encoder.encode(job, *quantizer)))
         return failure();
     }

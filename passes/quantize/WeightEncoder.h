@@ -116,7 +116,8 @@ void remarkOn(const EncodedTotals &totals, llvm::StringRef format,
 /// they are.
 mlir::FailureOr<EncodedTotals> encodeWeights(
     mlir::ModuleOp module, const EncodingOptions &options,
-    llvm::function_ref<mlir::FailureOr<WeightQuantizer>(EncodingJob &job)>
+    llvm::function_ref<mlir::FailureOr<WeightQuantizer>(EncodingJob &job,
+                                                        WeightFiles &files)>
         quantizerOf);
 
 } // namespace lq

@@ -193,7 +193,7 @@ private:
     Numbers importance(diagonal.begin() + first,
                        diagonal.begin() + first + planes.columns);
     FormatDescription searched = format;
-    bool squares = options.scales == GptqScales::Squares;
+    bool squares = options.scales == ScaleMethod::Squares;
     if (squares && format.offset.kind != GroupNumber::Kind::ZeroPoint)
       searched.scaleRule = ScaleRule::Search;
     roundToNearest(searched, weights, planes, importance);
@@ -243,24 +243,24 @@ struct Case {
   const char *format;
   GptqOrder order;
   bool staticScales;
-  GptqScales scales;
+  ScaleMethod scales;
 };
 
 TEST_F(GptqTest, CodesAreThoseOfTheMethod) {
   constexpr int64_t rows = 6;
   const Case cases[] = {
-      {"int4_g32", GptqOrder::Given, false, GptqScales::Rule},
-      {"int4_g32", GptqOrder::Groups, false, GptqScales::Rule},
-      {"int4_g32", GptqOrder::Columns, true, GptqScales::Rule},
-      {"int4_g32", GptqOrder::Given, true, GptqScales::Squares},
-      {"int3_row", GptqOrder::Given, false, GptqScales::Rule},
-      {"uint4_g64", GptqOrder::Groups, false, GptqScales::Rule},
-      {"q4_0", GptqOrder::Groups, false, GptqScales::Squares},
-      {"q4_1", GptqOrder::Given, false, GptqScales::Rule},
-      {"q4_k", GptqOrder::Groups, false, GptqScales::Rule},
-      {"q6_k", GptqOrder::Given, false, GptqScales::Rule},
-      {"iq4_xs", GptqOrder::Groups, false, GptqScales::Rule},
-      {"mxfp4", GptqOrder::Columns, true, GptqScales::Rule},
+      {"int4_g32", GptqOrder::Given, false, ScaleMethod::Rule},
+      {"int4_g32", GptqOrder::Groups, false, ScaleMethod::Rule},
+      {"int4_g32", GptqOrder::Columns, true, ScaleMethod::Rule},
+      {"int4_g32", GptqOrder::Given, true, ScaleMethod::Squares},
+      {"int3_row", GptqOrder::Given, false, ScaleMethod::Rule},
+      {"uint4_g64", GptqOrder::Groups, false, ScaleMethod::Rule},
+      {"q4_0", GptqOrder::Groups, false, ScaleMethod::Squares},
+      {"q4_1", GptqOrder::Given, false, ScaleMethod::Rule},
+      {"q4_k", GptqOrder::Groups, false, ScaleMethod::Rule},
+      {"q6_k", GptqOrder::Given, false, ScaleMethod::Rule},
+      {"iq4_xs", GptqOrder::Groups, false, ScaleMethod::Rule},
+      {"mxfp4", GptqOrder::Columns, true, ScaleMethod::Rule},
   };
   for (const Case &each : cases) {
     SCOPED_TRACE(each.format + (" " + std::to_string(int(each.order))));

@@ -1,0 +1,53 @@
+//===- InputsOfWeights.cpp - statistics for a pass's weights --------------===//
+
+#include "passes/quantize/InputsOfWeights.h"
+
+using namespace mlir;
+using namespace lq;
+
+FailureOr<InputsOfWeights> InputsOfWeights::open(ModuleOp module,
+                                                 StringRef path, Need need) {
+  if (path.empty())
+    return emitError(module.getLoc())
+           << "option statistics: the file that calibration has written is "
+              "required";
+  FailureOr<StatisticsFile> file = openStatistics(module, path);
+  if (failed(file))
+    return failure();
+  if (need == SumXX && (file->isImatrix() || !file->header().hasSumXX))
+    return emitError(module.getLoc())
+           << path << ": the file has no sums of x x^T, which this pass needs; "
+           << "calibrate with them";
+  return InputsOfWeights(std::move(*file));
+}
+
+FailureOr<std::optional<InputStatistics>>
+InputsOfWeights::find(WeightOp weight, WeightFiles &files, int64_t minTokens) {
+  FailureOr<std::optional<InputStatistics>> found =
+      findStatistics(statistics, weight, files);
+  if (failed(found))
+    return failure();
+  if (!*found) {
+    without["there are no statistics of inputs"].push_back(weight);
+  } else if ((*found)->tokens < minTokens) {
+    std::string reason = "calibration saw " + std::to_string((*found)->tokens) +
+                         " tokens there, fewer than " +
+                         std::to_string(minTokens);
+    without[reason].push_back(weight);
+    return std::optional<InputStatistics>();
+  }
+  return found;
+}
+
+void InputsOfWeights::remark() const {
+  for (auto &[reason, weights] : without) {
+    WeightOp first = weights.front();
+    auto remark = emitRemark(first.getLoc())
+                  << "weight @" << first.getSymName();
+    if (weights.size() > 1)
+      remark << " and " << weights.size() - 1 << " more are";
+    else
+      remark << " is";
+    remark << " rounded to nearest: " << reason;
+  }
+}
