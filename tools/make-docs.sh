@@ -38,6 +38,7 @@ dialect exec lowering/exec/ExecOps.td
 passes onnx 'Passes on the imported graph' dialects/onnx/transforms/Passes.td
 passes raise 'From onnx to lq' passes/raise/Passes.td passes/raise/general/Passes.td
 passes checkpoint 'Weights of checkpoints' passes/checkpoint/Passes.td
+passes rotate 'Rotating' passes/rotate/Passes.td
 passes quantize 'Quantizing' passes/quantize/Passes.td
 passes checkpoint 'Checkpoints of other software' passes/checkpoint/Passes.td
 passes pack 'Packing' passes/pack/Passes.td

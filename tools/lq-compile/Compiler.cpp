@@ -15,6 +15,7 @@
 #include "passes/pack/Passes.h"
 #include "passes/quantize/Passes.h"
 #include "passes/raise/Passes.h"
+#include "passes/rotate/Passes.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
@@ -119,6 +120,12 @@ void Compiler::buildPipeline(OpPassManager &passes,
     weights.map = options.weightMap;
     weights.archive = archive("checkpoint.weights");
     passes.addPass(createImportWeights(weights));
+  }
+  if (options.rotate) {
+    RotateOptions rotate;
+    rotate.archive = archive("rotate.weights");
+    passes.addPass(createRotate(rotate, options.quiet ? ProgressCallback()
+                                                      : printProgress()));
   }
   if (!options.format.empty()) {
     QuantizeRtnOptions quantize;

@@ -23,6 +23,8 @@ struct CompileOptions {
   /// A checkpoint that weights are taken from, and a file of names for them;
   /// empty: as the model has them.
   std::string weights, weightMap;
+  /// Whether activations are rotated, which spreads outliers.
+  bool rotate = false;
   /// Name of a weight format; empty: as the model has them.
   std::string format;
   /// Whether weights that are quantized already are quantized again.

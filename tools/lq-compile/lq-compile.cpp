@@ -30,6 +30,11 @@ static cl::opt<std::string>
              cl::desc("Weight format or mix of formats; 'help' lists them "
                       "(default: as in the model)"),
              cl::value_desc("format"), cl::cat(category));
+static cl::opt<bool>
+    rotate("rotate",
+           cl::desc("Rotate activations and the weights around them before "
+                    "quantizing, which spreads outliers"),
+           cl::cat(category));
 static cl::opt<bool> requantize(
     "requantize",
     cl::desc("Quantize weights again that are quantized already, where "
@@ -189,6 +194,7 @@ int main(int argc, char **argv) {
   options.output = output;
   options.name = name.empty() ? defaultName(input) : name;
   options.format = quantize;
+  options.rotate = rotate;
   options.requantize = requantize;
   options.weights = weights;
   options.weightMap = weightMap;

@@ -26,6 +26,7 @@
 #include "passes/quantize/Passes.h"
 #include "passes/raise/Passes.h"
 #include "passes/raise/general/Passes.h"
+#include "passes/rotate/Passes.h"
 
 namespace lq {
 
@@ -46,6 +47,7 @@ inline void registerAllPasses() {
   registerCalibratePasses(hostExecutors());
   registerAllocatePasses(hostExecutors());
   registerPackPasses();
+  registerRotatePasses();
   registerLqRaisePasses();
   registerLqRaiseGeneralPasses();
   exec::registerLqExecPasses();
