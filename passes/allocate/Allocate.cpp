@@ -179,8 +179,7 @@ LogicalResult AllocatePass::collect(ModuleOp module) {
 LogicalResult AllocatePass::weighColumns(ModuleOp module) {
   if (statisticsFile.empty())
     return success();
-  FailureOr<StatisticsFile> statistics =
-      openStatistics(module, statisticsFile);
+  FailureOr<StatisticsFile> statistics = openStatistics(module, statisticsFile);
   if (failed(statistics))
     return failure();
   for (Candidate &candidate : candidates) {
@@ -256,17 +255,15 @@ LogicalResult AllocatePass::measureDamage(ModuleOp module) {
   std::vector<WeightChange> changes;
   for (Candidate &candidate : candidates) {
     FormatAttrInterface probe = candidate.formats[candidate.probe];
-    changes.push_back({candidate.weight.getSymName().str(),
-                       probe.getFormatName().str(),
-                       [&candidate, probe]() mutable {
-                         MatrixSource matrix = candidate.matrix();
-                         std::vector<float> values =
-                             roundMatrix(probe.getContext(),
-                                         probe.getDescription(), matrix);
-                         candidate.source.release();
-                         return FailureOr<std::vector<float>>(
-                             std::move(values));
-                       }});
+    changes.push_back(
+        {candidate.weight.getSymName().str(), probe.getFormatName().str(),
+         [&candidate, probe]() mutable {
+           MatrixSource matrix = candidate.matrix();
+           std::vector<float> values =
+               roundMatrix(probe.getContext(), probe.getDescription(), matrix);
+           candidate.source.release();
+           return FailureOr<std::vector<float>>(std::move(values));
+         }});
   }
   std::string folder = work.empty() ? recipe + ".work" : work.getValue();
   DivergenceMeter divergence(module, executors, {folder, meter()});
@@ -279,8 +276,8 @@ LogicalResult AllocatePass::measureDamage(ModuleOp module) {
     for (auto [format, error] :
          llvm::zip_equal(candidate.formats, candidate.errors))
       // What the probe holds exactly is measured by its error alone.
-      candidate.choices.push_back(
-          {candidate.bytesAs(format), unit > 0 ? damage * error / unit : error});
+      candidate.choices.push_back({candidate.bytesAs(format),
+                                   unit > 0 ? damage * error / unit : error});
   }
   return success();
 }
@@ -311,9 +308,8 @@ LogicalResult AllocatePass::choose(ModuleOp module) {
 }
 
 /// What other budgets would buy: a line for each of some sizes.
-static std::string
-describeTrade(ArrayRef<KnapsackSelection> trace,
-              llvm::function_ref<double(int64_t)> bitsOf) {
+static std::string describeTrade(ArrayRef<KnapsackSelection> trace,
+                                 llvm::function_ref<double(int64_t)> bitsOf) {
   constexpr size_t lines = 16;
   std::string text = "What other budgets buy (bits a weight, predicted "
                      "divergence in nats):\n";
@@ -334,16 +330,14 @@ LogicalResult AllocatePass::writeRecipe(ModuleOp module,
   Recipe result;
   for (auto [candidate, choice] :
        llvm::zip_equal(candidates, selection.choices))
-    result.weights.push_back(
-        {matchExactly(candidate.weight.getSymName()),
-         candidate.formats[choice].getFormatName().str()});
+    result.weights.push_back({matchExactly(candidate.weight.getSymName()),
+                              candidate.formats[choice].getFormatName().str()});
   std::string summary =
       llvm::formatv("{0} weights, {1:f3} bits a weight, predicted divergence "
                     "{2:e3} nats",
                     candidates.size(), bitsOf(selection.size), selection.cost);
-  std::string trade =
-      describeTrade(traceKnapsack(items()),
-                    [&](int64_t bytes) { return bitsOf(bytes); });
+  std::string trade = describeTrade(
+      traceKnapsack(items()), [&](int64_t bytes) { return bitsOf(bytes); });
   if (lq::Error error = writeFileAtomically(
           recipe, result.print("lq-allocate: " + summary + "\n" + trade)))
     return emitError(module.getLoc()) << error.message();
@@ -354,11 +348,10 @@ LogicalResult AllocatePass::writeRecipe(ModuleOp module,
 LogicalResult AllocatePass::run(ModuleOp module) {
   candidates.clear();
   elements = 0;
-  return success(succeeded(checkOptions(module)) &&
-                 succeeded(collect(module)) &&
-                 succeeded(weighColumns(module)) &&
-                 succeeded(measureErrors(module)) &&
-                 succeeded(measureDamage(module)) && succeeded(choose(module)));
+  return success(
+      succeeded(checkOptions(module)) && succeeded(collect(module)) &&
+      succeeded(weighColumns(module)) && succeeded(measureErrors(module)) &&
+      succeeded(measureDamage(module)) && succeeded(choose(module)));
 }
 
 std::unique_ptr<Pass> lq::createAllocate(AllocateOptions options,

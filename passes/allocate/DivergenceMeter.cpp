@@ -97,8 +97,8 @@ LogicalResult DivergenceMeter::prepare() {
   if (!opened)
     return fail(opened.takeError());
   files = std::move(*opened);
-  FailureOr<ModelInputs> made = ModelInputs::create(
-      model, static_cast<int64_t>(samples.front().size()));
+  FailureOr<ModelInputs> made =
+      ModelInputs::create(model, static_cast<int64_t>(samples.front().size()));
   if (failed(made))
     return failure();
   inputs = std::move(*made);
@@ -178,8 +178,8 @@ DivergenceMeter::runSample(size_t block, Executable &executable, size_t variant,
   TensorView entering{};
   if (block > 0) {
     bool isOwn = firstBlocks[variant] < block;
-    int64_t number = static_cast<int64_t>(
-        (isOwn ? variant : 0) * samples.size() + sample);
+    int64_t number =
+        static_cast<int64_t>((isOwn ? variant : 0) * samples.size() + sample);
     if (llvm::Error error = incoming->read(number, stream))
       return fail(std::move(error));
     entering = {std::string_view(streamName), ElementType::F32, incomingShape,
@@ -236,9 +236,9 @@ LogicalResult DivergenceMeter::runBlock(size_t block, Executor &executor) {
   return success();
 }
 
-FailureOr<ArrayRef<float>>
-DivergenceMeter::runLogits(Executable &executable, size_t variant,
-                           size_t sample) {
+FailureOr<ArrayRef<float>> DivergenceMeter::runLogits(Executable &executable,
+                                                      size_t variant,
+                                                      size_t sample) {
   size_t block = blocks.size() - 1;
   if (failed(setChange(block, executable, variant, true)))
     return failure();

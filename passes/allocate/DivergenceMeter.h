@@ -56,11 +56,12 @@ private:
   mlir::LogicalResult runLast(Executor &executor);
   mlir::LogicalResult runVariant(size_t block, Executable &executable,
                                  size_t variant);
-  mlir::FailureOr<llvm::ArrayRef<TensorView>>
-  runSample(size_t block, Executable &executable, size_t variant, size_t sample);
-  mlir::FailureOr<llvm::ArrayRef<float>> runLogits(Executable &executable,
-                                                   size_t variant,
-                                                   size_t sample);
+  mlir::FailureOr<llvm::ArrayRef<TensorView>> runSample(size_t block,
+                                                        Executable &executable,
+                                                        size_t variant,
+                                                        size_t sample);
+  mlir::FailureOr<llvm::ArrayRef<float>>
+  runLogits(Executable &executable, size_t variant, size_t sample);
   mlir::LogicalResult setChange(size_t block, Executable &executable,
                                 size_t variant, bool isChanged);
   bool isIn(size_t variant, size_t block) const;

@@ -44,18 +44,18 @@ static std::vector<float> findSharedFactors(MLIRContext *context,
   if (factors.empty())
     return factors;
   std::mutex mutex;
-  parallelFor(
-      context, 0, llvm::divideCeil(matrix.rows, slabRows), [&](size_t slab) {
-        int64_t first = static_cast<int64_t>(slab) * slabRows;
-        std::vector<float> rows(std::min(slabRows, matrix.rows - first) *
-                                matrix.columns);
-        matrix.source->readRows(first, rows);
-        std::vector<float> own(factors.size());
-        raiseSharedFactors(format, rows, matrix.columns, own);
-        std::lock_guard<std::mutex> lock(mutex);
-        for (auto [factor, raised] : llvm::zip_equal(factors, own))
-          factor = std::max(factor, raised);
-      });
+  parallelFor(context, 0, llvm::divideCeil(matrix.rows, slabRows),
+              [&](size_t slab) {
+                int64_t first = static_cast<int64_t>(slab) * slabRows;
+                std::vector<float> rows(
+                    std::min(slabRows, matrix.rows - first) * matrix.columns);
+                matrix.source->readRows(first, rows);
+                std::vector<float> own(factors.size());
+                raiseSharedFactors(format, rows, matrix.columns, own);
+                std::lock_guard<std::mutex> lock(mutex);
+                for (auto [factor, raised] : llvm::zip_equal(factors, own))
+                  factor = std::max(factor, raised);
+              });
   return factors;
 }
 
@@ -81,9 +81,8 @@ double lq::measureRoundingError(const FormatDescription &format,
   int64_t count = std::min(sampled, matrix.rows), columns = matrix.columns;
   std::vector<float> rows(count * columns);
   for (int64_t i = 0; i < count; ++i)
-    matrix.source->readRows(
-        i * matrix.rows / count,
-        MutableArrayRef(rows).slice(i * columns, columns));
+    matrix.source->readRows(i * matrix.rows / count,
+                            MutableArrayRef(rows).slice(i * columns, columns));
   std::vector<float> rounded = rows;
   std::vector<float> factors = emptyFactors(format, columns);
   if (!factors.empty())

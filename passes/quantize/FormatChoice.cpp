@@ -73,3 +73,18 @@ llvm::Error FormatChoice::checkUsed() const {
           "recipe '" + recipe + "': no weight matches '" + line.text + "'");
   return llvm::Error::success();
 }
+
+FormatAttrInterface lq::findIntegerFormat(mlir::MLIRContext &context,
+                                          unsigned bits, int64_t group,
+                                          bool hasZeroPoints) {
+  if (group == -1)
+    group = FormatDescription::wholeRow;
+  for (FormatAttrInterface format : listFormats(context)) {
+    FormatDescription description = format.getDescription();
+    if (hasIntegerGroups(description) && description.bits == bits &&
+        description.group == group &&
+        description.offset.exists() == hasZeroPoints)
+      return format;
+  }
+  return {};
+}

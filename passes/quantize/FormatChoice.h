@@ -46,6 +46,12 @@ private:
   std::vector<Line> lines;
 };
 
+/// A format of integer codes with a scale for each `group` columns (-1: all), and
+/// a zero point for each if `hasZeroPoints`: what most software calls by these
+/// numbers. Null if there is none.
+FormatAttrInterface findIntegerFormat(mlir::MLIRContext &context, unsigned bits,
+                                      int64_t group, bool hasZeroPoints);
+
 } // namespace lq
 
 #endif // LQ_PASSES_QUANTIZE_FORMATCHOICE_H

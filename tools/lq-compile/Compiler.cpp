@@ -127,15 +127,16 @@ void Compiler::buildPipeline(OpPassManager &passes,
     passes.addPass(createRotate(rotate, options.quiet ? ProgressCallback()
                                                       : printProgress()));
   }
-  if (!options.format.empty()) {
-    QuantizeRtnOptions quantize;
-    quantize.format = options.format;
-    quantize.embeddings = options.checkpointFolder.empty();
-    quantize.requantize = options.requantize;
-    quantize.archive = archive("quantize.weights");
-    passes.addPass(createQuantizeRtn(
-        quantize, options.quiet ? ProgressCallback() : printProgress()));
-  }
+  QuantizationOptions quantize;
+  quantize.quantization = options.quantization;
+  quantize.calibration = options.calibration;
+  quantize.model = modelFolder(options.input);
+  quantize.embeddings = options.checkpointFolder.empty();
+  quantize.requantize = options.requantize;
+  quantize.work = archiveFolder.str();
+  if (!options.quiet)
+    quantize.progress = printProgress();
+  addQuantization(passes, quantize);
   if (!options.ggufFile.empty()) {
     ExportGgufOptions gguf;
     gguf.to = options.ggufFile;
@@ -168,9 +169,10 @@ void Compiler::buildPipeline(OpPassManager &passes,
 }
 
 LogicalResult Compiler::transform() {
-  report(options.format.empty()
-             ? llvm::Twine("raise, pack")
-             : "raise, quantize to " + options.format + ", pack");
+  bool isQuantized = options.quantization.method != Quantization::Method::None;
+  report(options.calibration.isToRun() ? "raise, calibrate, quantize, pack"
+         : isQuantized                 ? "raise, quantize, pack"
+                                       : "raise, pack");
   // What passes have to say beside errors, which the context prints.
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     bool isWarning = diagnostic.getSeverity() == DiagnosticSeverity::Warning;

@@ -10,6 +10,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
 #include "runtime/tokenizer/TokenizerModel.h"
+#include "tools/lq-compile/Quantization.h"
 #include <optional>
 #include <string>
 
@@ -25,8 +26,8 @@ struct CompileOptions {
   std::string weights, weightMap;
   /// Whether activations are rotated, which spreads outliers.
   bool rotate = false;
-  /// Name of a weight format; empty: as the model has them.
-  std::string format;
+  Quantization quantization;
+  CalibrationSource calibration;
   /// Whether weights that are quantized already are quantized again.
   bool requantize = false;
   /// A GGUF file to write the quantized model to as well; empty: none.

@@ -25,11 +25,35 @@ static cl::opt<std::string> input(cl::Positional, cl::Required,
 static cl::opt<std::string>
     output("o", cl::desc("The artifact to write (default: model.lq)"),
            cl::value_desc("file"), cl::init("model.lq"), cl::cat(category));
-static cl::opt<std::string>
-    quantize("quantize",
-             cl::desc("Weight format or mix of formats; 'help' lists them "
-                      "(default: as in the model)"),
-             cl::value_desc("format"), cl::cat(category));
+static cl::opt<std::string> quantize(
+    "quantize",
+    cl::desc("A format or mix of formats ('help' lists them), a recipe "
+             "(*.yaml), gptq:<bits>[,group=128][,asym][,act_order], "
+             "gptq:<format, mix or recipe>, or auto:<bits>bpw (default: as in "
+             "the model)"),
+    cl::value_desc("how"), cl::cat(category));
+static cl::list<std::string> calibrate(
+    "calibrate",
+    cl::desc("Text to run the model over, for quantizers that look at "
+             "activations; with a format alone, errors are weighed by them"),
+    cl::value_desc("files"), cl::CommaSeparated, cl::cat(category));
+static cl::opt<int64_t> samples("calibration-samples",
+                                cl::desc("Samples of that text (default: 128)"),
+                                cl::init(128), cl::cat(category));
+static cl::opt<int64_t>
+    sampleLength("calibration-length",
+                 cl::desc("Tokens of a sample (default: 512)"), cl::init(512),
+                 cl::cat(category));
+static cl::opt<uint64_t>
+    seed("seed", cl::desc("Another number chooses other samples (default: 0)"),
+         cl::init(0), cl::cat(category));
+static cl::opt<std::string> statistics(
+    "statistics",
+    cl::desc("A file of what calibration saw, or an imatrix file of llama.cpp; "
+             "with --calibrate it is written if it is not there"),
+    cl::value_desc("file"), cl::cat(category));
+static cl::alias imatrix("imatrix", cl::desc("The same as --statistics"),
+                         cl::aliasopt(statistics), cl::cat(category));
 static cl::opt<bool>
     rotate("rotate",
            cl::desc("Rotate activations and the weights around them before "
@@ -193,7 +217,16 @@ int main(int argc, char **argv) {
   options.input = input;
   options.output = output;
   options.name = name.empty() ? defaultName(input) : name;
-  options.format = quantize;
+  llvm::Expected<Quantization> quantization =
+      Quantization::parse(context, quantize);
+  if (!quantization)
+    return fail("--quantize: " + llvm::toString(quantization.takeError()));
+  options.quantization = *quantization;
+  options.calibration = {{calibrate.begin(), calibrate.end()},
+                         samples,
+                         sampleLength,
+                         seed,
+                         statistics};
   options.rotate = rotate;
   options.requantize = requantize;
   options.weights = weights;
@@ -217,11 +250,19 @@ int main(int argc, char **argv) {
   options.levels = chooseLevels();
   if (options.levels.empty())
     return 1;
-  if (!options.format.empty())
-    if (auto choice = FormatChoice::parse(context, options.format); !choice)
-      return fail("--quantize: " + llvm::toString(choice.takeError()));
-  if (options.requantize && options.format.empty())
-    return fail("--requantize needs the format, --quantize");
+  bool isQuantized = options.quantization.method != Quantization::Method::None;
+  if (options.requantize && !isQuantized)
+    return fail("--requantize needs to know how, --quantize");
+  if (options.calibration.exists() && !isQuantized)
+    return fail("--calibrate and --statistics need to know for what, "
+                "--quantize");
+  if (options.quantization.needsText() && calibrate.empty())
+    return fail("--quantize=" + quantize +
+                " runs the model: give text with --calibrate");
+  if (options.quantization.needsStatistics() && !options.calibration.exists())
+    return fail("--quantize=" + quantize +
+                " needs to know the model's activations: give text with "
+                "--calibrate, or --statistics");
   if (printPipeline) {
     mlir::PassManager passes(&context);
     Compiler::buildPipeline(passes, options, ".");
