@@ -1,251 +1,215 @@
-//===- Knapsack.cpp - one choice an item under a budget -------------------===//
+//===- Knapsack.cpp - the best choices under a budget ---------------------===//
 
 #include "passes/allocate/Knapsack.h"
 
 #include "llvm/ADT/STLExtras.h"
+
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <tuple>
 
 using namespace lq;
-using llvm::ArrayRef;
 
-namespace {
-
-/// From a choice on an item's hull to the next larger one.
-struct Step {
-  size_t item, choice;
-  int64_t size;
-  double gain;
-
-  double rate() const { return gain / static_cast<double>(size); }
-};
-
-/// The linear relaxation: each item's choices on its lower convex hull, and the
-/// steps between them by falling gain for a unit of size.
-class Relaxation {
-public:
-  explicit Relaxation(ArrayRef<KnapsackItem> items);
-
-  /// The smallest choices on the hulls.
-  const KnapsackSelection &smallest() const { return first; }
-  ArrayRef<Step> steps() const { return sorted; }
-
-private:
-  void addItem(size_t number, const KnapsackItem &item);
-
-  KnapsackSelection first;
-  std::vector<Step> sorted;
-};
-
-} // namespace
-
-/// Indices of the choices that no other is better than, by rising size and falling
-/// cost.
-static std::vector<size_t> keepUseful(const KnapsackItem &item) {
-  std::vector<size_t> order(item.size());
-  std::iota(order.begin(), order.end(), size_t(0));
-  llvm::sort(order, [&](size_t a, size_t b) {
-    return std::tuple(item[a].size, item[a].cost, a) <
-           std::tuple(item[b].size, item[b].cost, b);
-  });
-  std::vector<size_t> useful;
-  for (size_t i : order)
-    if (useful.empty() || item[i].cost < item[useful.back()].cost)
-      useful.push_back(i);
-  return useful;
-}
-
-Relaxation::Relaxation(ArrayRef<KnapsackItem> items) {
-  for (auto [number, item] : llvm::enumerate(items))
-    addItem(number, item);
-  llvm::sort(sorted, [](const Step &a, const Step &b) {
-    return std::tuple(-a.rate(), a.item, a.size) <
-           std::tuple(-b.rate(), b.item, b.size);
-  });
-}
-
-void Relaxation::addItem(size_t number, const KnapsackItem &item) {
-  std::vector<size_t> useful = keepUseful(item);
-  std::vector<Step> hull;
-  auto stepTo = [&](size_t from, size_t to) {
-    return Step{number, to, item[to].size - item[from].size,
-                item[from].cost - item[to].cost};
+/// The choice of the least size; of several that with the least cost.
+static size_t smallestChoice(llvm::ArrayRef<Choice> choices) {
+  auto key = [](const Choice &choice) {
+    return std::pair(choice.size, choice.cost);
   };
-  for (size_t i : llvm::drop_begin(useful)) {
-    // Steps whose rate is not above that of the next are no part of the hull.
-    Step step = stepTo(hull.empty() ? useful[0] : hull.back().choice, i);
-    while (!hull.empty() && hull.back().rate() <= step.rate()) {
-      hull.pop_back();
-      step = stepTo(hull.empty() ? useful[0] : hull.back().choice, i);
-    }
-    hull.push_back(step);
-  }
-  first.choices.push_back(useful[0]);
-  first.size += item[useful[0]].size;
-  first.cost += item[useful[0]].cost;
-  llvm::append_range(sorted, hull);
+  return std::min_element(choices.begin(), choices.end(),
+                          [&](const Choice &a, const Choice &b) {
+                            return key(a) < key(b);
+                          }) -
+         choices.begin();
 }
 
-static void take(KnapsackSelection &selection, const Step &step) {
-  selection.choices[step.item] = step.choice;
-  selection.size += step.size;
-  selection.cost -= step.gain;
-}
-
-int64_t lq::smallestSize(ArrayRef<KnapsackItem> items) {
-  int64_t size = 0;
-  for (const KnapsackItem &item : items)
-    size += llvm::min_element(item, [](auto &a, auto &b) {
-              return a.size < b.size;
-            })->size;
-  return size;
-}
-
-std::vector<KnapsackSelection> lq::traceKnapsack(ArrayRef<KnapsackItem> items) {
-  Relaxation relaxation(items);
-  std::vector<KnapsackSelection> selections = {relaxation.smallest()};
-  for (const Step &step : relaxation.steps()) {
-    KnapsackSelection next = selections.back();
-    take(next, step);
-    selections.push_back(std::move(next));
-  }
-  return selections;
-}
-
-namespace {
-
-/// The relaxation of the items from some item on: the least cost for a size.
-class Bound {
-public:
-  Bound(const Relaxation &relaxation, ArrayRef<KnapsackItem> items,
-        size_t from) {
-    for (size_t item = from; item < items.size(); ++item) {
-      const KnapsackChoice &choice =
-          items[item][relaxation.smallest().choices[item]];
-      sizes.front() += choice.size;
-      costs.front() += choice.cost;
-    }
-    for (const Step &step : relaxation.steps())
-      if (step.item >= from) {
-        sizes.push_back(sizes.back() + step.size);
-        costs.push_back(costs.back() - step.gain);
-      }
-  }
-
-  /// Infinite for a size that is too small for the items.
-  double costFor(int64_t size) const {
-    if (size < sizes.front())
-      return std::numeric_limits<double>::infinity();
-    size_t above = llvm::upper_bound(sizes, size) - sizes.begin();
-    if (above == sizes.size())
-      return costs.back();
-    double part = static_cast<double>(size - sizes[above - 1]) /
-                  static_cast<double>(sizes[above] - sizes[above - 1]);
-    return costs[above - 1] + part * (costs[above] - costs[above - 1]);
-  }
-
-private:
-  std::vector<int64_t> sizes = {0};
-  std::vector<double> costs = {0};
-};
-
-/// A selection of the items before some item: what it adds up to, its last choice
-/// and the selection before that.
-struct Partial {
-  int64_t size;
-  double cost;
-  size_t choice, before;
-};
-
-class Solver {
-public:
-  Solver(ArrayRef<KnapsackItem> items, int64_t budget)
-      : items(items), budget(budget), relaxation(items) {}
-
-  std::optional<KnapsackSelection> solve();
-
-private:
-  ArrayRef<KnapsackItem> items;
-  int64_t budget;
-  Relaxation relaxation;
-  /// By item: the selections up to it that may lead to the best.
-  std::vector<std::vector<Partial>> layers;
-
-  double costOfKnown() const;
-  void extend(size_t item, double known);
-  KnapsackSelection traceBack() const;
-};
-
-} // namespace
-
-/// The cost of a selection that fits: the steps of the relaxation, but for those
-/// that do not.
-double Solver::costOfKnown() const {
-  KnapsackSelection selection = relaxation.smallest();
-  std::vector<bool> isClosed(items.size());
-  for (const Step &step : relaxation.steps()) {
-    if (isClosed[step.item])
-      continue;
-    if (selection.size + step.size <= budget)
-      take(selection, step);
-    else
-      isClosed[step.item] = true;
-  }
-  return selection.cost;
-}
-
-/// Adds the choices of an item to the selections before it.
-void Solver::extend(size_t item, double known) {
-  static const std::vector<Partial> start = {{0, 0, 0, 0}};
-  const std::vector<Partial> &before = item ? layers[item - 1] : start;
-  std::vector<Partial> all;
-  Bound rest(relaxation, items, item + 1);
-  for (size_t choice : keepUseful(items[item]))
-    for (auto [number, partial] : llvm::enumerate(before)) {
-      Partial next{partial.size + items[item][choice].size,
-                   partial.cost + items[item][choice].cost, choice, number};
-      if (next.cost + rest.costFor(budget - next.size) <= known)
-        all.push_back(next);
-    }
-  llvm::sort(all, [](const Partial &a, const Partial &b) {
-    return std::tuple(a.size, a.cost, a.choice, a.before) <
-           std::tuple(b.size, b.cost, b.choice, b.before);
-  });
-  std::vector<Partial> &kept = layers.emplace_back();
-  for (const Partial &partial : all)
-    if (kept.empty() || partial.cost < kept.back().cost)
-      kept.push_back(partial);
-}
-
-KnapsackSelection Solver::traceBack() const {
-  KnapsackSelection selection;
-  selection.choices.resize(items.size());
-  size_t number = items.empty() ? 0 : layers.back().size() - 1;
-  for (size_t item = items.size(); item-- > 0;) {
-    const Partial &partial = layers[item][number];
-    selection.choices[item] = partial.choice;
-    selection.size += items[item][partial.choice].size;
-    selection.cost += items[item][partial.choice].cost;
-    number = partial.before;
+Selection Knapsack::smallest() const {
+  Selection selection;
+  for (const std::vector<Choice> &choices : items) {
+    size_t chosen = smallestChoice(choices);
+    selection.choices.push_back(chosen);
+    selection.size += choices[chosen].size;
+    selection.cost += choices[chosen].cost;
   }
   return selection;
 }
 
-std::optional<KnapsackSelection> Solver::solve() {
-  if (relaxation.smallest().size > budget)
-    return {};
-  double known = costOfKnown();
-  // Sums in another order differ by roundings.
-  known += 1e-9 * (std::fabs(known) + std::fabs(relaxation.smallest().cost));
-  for (size_t item = 0; item < items.size(); ++item)
-    extend(item, known);
-  return traceBack();
+int64_t Knapsack::smallestSize() const { return smallest().size; }
+
+/// The steps of all items, the most saving for its size first; of an item in their
+/// order.
+std::vector<Knapsack::Step> Knapsack::findSteps() const {
+  std::vector<Step> steps;
+  for (auto [item, choices] : llvm::enumerate(items)) {
+    size_t at = smallestChoice(choices);
+    while (true) {
+      Step best{item, at, at, 0, 0, 0};
+      for (auto [to, choice] : llvm::enumerate(choices)) {
+        int64_t size = choice.size - choices[at].size;
+        double saving = choices[at].cost - choice.cost;
+        if (size <= 0 || saving <= 0)
+          continue;
+        double rate = saving / static_cast<double>(size);
+        if (rate > best.rate || (rate == best.rate && size > best.size))
+          best = {item, at, to, size, saving, rate};
+      }
+      if (best.to == at)
+        break;
+      steps.push_back(best);
+      at = best.to;
+    }
+  }
+  llvm::sort(steps, [](const Step &a, const Step &b) {
+    return a.rate > b.rate || (a.rate == b.rate && a.item < b.item);
+  });
+  return steps;
 }
 
-std::optional<KnapsackSelection> lq::solveKnapsack(ArrayRef<KnapsackItem> items,
-                                                   int64_t budget) {
-  return Solver(items, budget).solve();
+void Knapsack::take(const Step &step, Selection &selection) const {
+  selection.choices[step.item] = step.to;
+  selection.size += step.size;
+  selection.cost -= step.saving;
+}
+
+std::vector<Selection> Knapsack::tradeOff() const {
+  std::vector<Selection> corners{smallest()};
+  for (const Step &step : findSteps()) {
+    corners.push_back(corners.back());
+    take(step, corners.back());
+  }
+  return corners;
+}
+
+namespace lq {
+class KnapsackSolver {
+public:
+  KnapsackSolver(const Knapsack &problem, int64_t budget)
+      : problem(problem), budget(budget) {}
+
+  Selection solve();
+
+private:
+  /// Choices for the first items: their totals, the last of them, and the state
+  /// before it.
+  struct State {
+    int64_t size = 0;
+    double cost = 0;
+    size_t choice = 0, before = 0;
+  };
+  /// Of the items from one on, the least sum of cost + rate * size, the size and cost
+  /// that have it, and the least size.
+  struct Rest {
+    double bound = 0;
+    int64_t size = 0, smallestSize = 0;
+    double cost = 0;
+  };
+
+  const Knapsack &problem;
+  int64_t budget;
+  /// What a unit of size is worth.
+  double rate = 0;
+  /// The cost of a selection that is known.
+  double known = 0;
+  std::vector<Rest> rests;
+  std::vector<std::vector<State>> layers;
+
+  Selection findKnown();
+  void findRests();
+  void extend(size_t item);
+  bool mayBeBest(const State &state, const Rest &rest);
+};
+} // namespace lq
+
+/// Takes steps as they come, and passes over those that do not fit: the first of
+/// these tells what size is worth.
+Selection KnapsackSolver::findKnown() {
+  Selection selection = problem.smallest();
+  for (const Knapsack::Step &step : problem.findSteps()) {
+    bool follows = selection.choices[step.item] == step.from;
+    if (follows && selection.size + step.size <= budget)
+      problem.take(step, selection);
+    else if (rate == 0)
+      rate = step.rate;
+  }
+  known = selection.cost;
+  return selection;
+}
+
+void KnapsackSolver::findRests() {
+  rests.resize(problem.items.size() + 1);
+  for (size_t item = problem.items.size(); item-- > 0;) {
+    llvm::ArrayRef<Choice> choices = problem.items[item];
+    auto bound = [&](const Choice &choice) {
+      return choice.cost + rate * static_cast<double>(choice.size);
+    };
+    const Choice &best = *std::min_element(
+        choices.begin(), choices.end(),
+        [&](const Choice &a, const Choice &b) { return bound(a) < bound(b); });
+    const Rest &after = rests[item + 1];
+    rests[item] = {after.bound + bound(best), after.size + best.size,
+                   after.smallestSize + choices[smallestChoice(choices)].size,
+                   after.cost + best.cost};
+  }
+}
+
+/// Whether the state can lead to a selection that fits and is as good as what is
+/// known. What it is known to lead to becomes known.
+bool KnapsackSolver::mayBeBest(const State &state, const Rest &rest) {
+  if (state.size + rest.smallestSize > budget)
+    return false;
+  if (state.size + rest.size <= budget)
+    known = std::min(known, state.cost + rest.cost);
+  double bound =
+      state.cost + rest.bound + rate * static_cast<double>(state.size - budget);
+  // Sums in another order differ in their last bits.
+  double slack = 1e-12 * (std::fabs(state.cost) + std::fabs(rest.bound) +
+                          rate * static_cast<double>(budget));
+  return bound <= known + slack;
+}
+
+/// Adds a choice of the item to the states before it.
+void KnapsackSolver::extend(size_t item) {
+  const std::vector<State> &before = layers.back();
+  std::vector<State> all, best;
+  for (auto [index, state] : llvm::enumerate(before))
+    for (auto [chosen, choice] : llvm::enumerate(problem.items[item])) {
+      State next{state.size + choice.size, state.cost + choice.cost, chosen,
+                 index};
+      if (mayBeBest(next, rests[item + 1]))
+        all.push_back(next);
+    }
+  llvm::sort(all, [](const State &a, const State &b) {
+    return std::tie(a.size, a.cost, a.before, a.choice) <
+           std::tie(b.size, b.cost, b.before, b.choice);
+  });
+  for (const State &state : all)
+    if (best.empty() || state.cost < best.back().cost)
+      best.push_back(state);
+  layers.push_back(std::move(best));
+}
+
+Selection KnapsackSolver::solve() {
+  Selection selection = findKnown();
+  if (rate == 0) // every step fits: nothing costs less
+    return selection;
+  findRests();
+  layers.push_back({State{}});
+  for (size_t item = 0; item < problem.items.size(); ++item)
+    extend(item);
+  // The last state costs least.
+  if (layers.back().empty() || layers.back().back().cost >= selection.cost)
+    return selection;
+  State state = layers.back().back();
+  selection.size = state.size;
+  selection.cost = state.cost;
+  for (size_t item = problem.items.size(); item-- > 0;) {
+    selection.choices[item] = state.choice;
+    state = layers[item][state.before];
+  }
+  return selection;
+}
+
+std::optional<Selection> Knapsack::solve(int64_t budget) const {
+  if (smallestSize() > budget)
+    return std::nullopt;
+  return KnapsackSolver(*this, budget).solve();
 }

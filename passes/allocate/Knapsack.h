@@ -1,10 +1,4 @@
-//===- Knapsack.h - one choice an item under a budget -----------*- C++ -*-===//
-//
-// The multiple-choice knapsack problem: of each item one choice is taken, so that
-// the costs add up to the least that is possible while the sizes add up to no
-// more than a budget.
-//
-//===----------------------------------------------------------------------===//
+//===- Knapsack.h - the best choices under a budget -------------*- C++ -*-===//
 
 #ifndef LQ_PASSES_ALLOCATE_KNAPSACK_H
 #define LQ_PASSES_ALLOCATE_KNAPSACK_H
@@ -16,39 +10,58 @@
 
 namespace lq {
 
-/// `size` is not negative; `cost` is finite.
-struct KnapsackChoice {
-  int64_t size;
-  double cost;
+/// One way to store an item: what it takes of the budget, and what it costs.
+struct Choice {
+  int64_t size = 0;
+  double cost = 0;
 };
 
-using KnapsackItem = std::vector<KnapsackChoice>;
-
-struct KnapsackSelection {
-  /// The index of the choice of each item.
+/// A choice for each item: its index among that item's choices.
+struct Selection {
   std::vector<size_t> choices;
   int64_t size = 0;
   double cost = 0;
 };
 
-/// A selection of least cost whose size is at most `budget`; of several that cost
-/// the same one of least size. None if even the smallest choices are too large.
-/// Each item has a choice.
+/// Chooses one of each item's choices so that the sum of costs is least while the
+/// sum of sizes is at most a budget (the multiple-choice knapsack problem).
 ///
-/// Exact. Partial selections are extended item by item; one is given up if another
-/// is smaller and costs no more, or if the bound of its linear relaxation
-/// (Sinha and Zoltners, 1979) is above a selection that is known.
-std::optional<KnapsackSelection>
-solveKnapsack(llvm::ArrayRef<KnapsackItem> items, int64_t budget);
+/// The answer is exact. Dynamic programming over the items keeps the totals that no
+/// other total beats in both size and cost, and of these only the ones that the
+/// problem's Lagrangian relaxation does not rule out: few, where there are many items,
+/// since then the relaxation is nearly exact.
+class Knapsack {
+public:
+  /// Each item has at least one choice; sizes are not negative and costs finite.
+  explicit Knapsack(std::vector<std::vector<Choice>> items)
+      : items(std::move(items)) {}
 
-/// The size of the smallest selection.
-int64_t smallestSize(llvm::ArrayRef<KnapsackItem> items);
+  /// The size of the smallest selection.
+  int64_t smallestSize() const;
 
-/// What more size buys: optimal selections from the smallest to one of least cost,
-/// those on the lower convex hull of all. Between two of them the gain for a byte
-/// falls.
-std::vector<KnapsackSelection>
-traceKnapsack(llvm::ArrayRef<KnapsackItem> items);
+  /// The best selection; none if the budget is less than the smallest size.
+  std::optional<Selection> solve(int64_t budget) const;
+
+  /// Selections of rising size and falling cost, from the smallest to that of the
+  /// least cost: the corners of the curve of costs against sizes. Each is the best
+  /// for its size. One choice differs from one to the next.
+  std::vector<Selection> tradeOff() const;
+
+private:
+  friend class KnapsackSolver;
+  /// From one corner of an item's lower convex hull to the next.
+  struct Step {
+    size_t item, from, to;
+    int64_t size;
+    /// What the step saves, and that for a unit of size.
+    double saving, rate;
+  };
+  Selection smallest() const;
+  std::vector<Step> findSteps() const;
+  void take(const Step &step, Selection &selection) const;
+
+  std::vector<std::vector<Choice>> items;
+};
 
 } // namespace lq
 

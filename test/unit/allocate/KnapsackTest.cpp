@@ -1,132 +1,142 @@
-//===- KnapsackTest.cpp - optimal selections ------------------------------===//
+//===- KnapsackTest.cpp - the best choices under a budget -----------------===//
 
 #include "passes/allocate/Knapsack.h"
 
-#include "gtest/gtest.h"
-#include <algorithm>
+#include <gtest/gtest.h>
 #include <random>
 
 using namespace lq;
 
 namespace {
 
-/// The best of all selections.
-std::optional<double> searchAll(llvm::ArrayRef<KnapsackItem> items,
-                                int64_t budget) {
-  if (items.empty())
-    return budget >= 0 ? std::optional(0.0) : std::nullopt;
-  std::optional<double> best;
-  for (const KnapsackChoice &choice : items.front()) {
-    auto rest = searchAll(items.drop_front(), budget - choice.size);
-    if (rest && (!best || choice.cost + *rest < *best))
-      best = choice.cost + *rest;
+using Items = std::vector<std::vector<Choice>>;
+
+/// Items whose choices cost less the larger they are, mostly.
+Items randomItems(size_t count, size_t choices, unsigned seed, int64_t unit) {
+  std::mt19937 random(seed);
+  Items items(count);
+  for (auto &item : items) {
+    int64_t scale = 1 + random() % 8;
+    double importance = 1 + random() % 1000;
+    for (size_t i = 0; i < choices; ++i) {
+      int64_t size = scale * unit * (1 + random() % 16) + random() % 3;
+      double noise = 0.5 + random() % 1000 * 1e-3;
+      item.push_back({size, importance * noise / static_cast<double>(size)});
+    }
   }
+  return items;
+}
+
+void expectConsistent(const Items &items, const Selection &selection) {
+  int64_t size = 0;
+  double cost = 0;
+  ASSERT_EQ(selection.choices.size(), items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    size += items[i][selection.choices[i]].size;
+    cost += items[i][selection.choices[i]].cost;
+  }
+  EXPECT_EQ(selection.size, size);
+  EXPECT_NEAR(selection.cost, cost, 1e-9 * cost);
+}
+
+/// The least cost of all selections that fit; infinite if none does.
+double exhaustive(const Items &items, int64_t budget, size_t item = 0) {
+  if (budget < 0)
+    return HUGE_VAL;
+  if (item == items.size())
+    return 0;
+  double best = HUGE_VAL;
+  for (const Choice &choice : items[item])
+    best = std::min(
+        best, choice.cost + exhaustive(items, budget - choice.size, item + 1));
   return best;
 }
 
-class Random {
-public:
-  explicit Random(unsigned seed) : generator(seed) {}
-  int64_t below(int64_t limit) {
-    return std::uniform_int_distribution<int64_t>(0, limit - 1)(generator);
-  }
-  /// Items as formats are: more bits cost less, though not always.
-  std::vector<KnapsackItem> items(int64_t count, int64_t choices) {
-    std::vector<KnapsackItem> items(count);
-    for (KnapsackItem &item : items) {
-      double scale = 1.0 + static_cast<double>(below(100));
-      int64_t unit = 1 + below(9);
-      for (int64_t i = 0; i <= below(choices); ++i) {
-        int64_t bits = 2 + below(8);
-        double noise = 0.5 + static_cast<double>(below(1000)) / 1000;
-        item.push_back({bits * unit, scale * noise / double(1 << (2 * bits))});
-      }
+TEST(Knapsack, IsAsGoodAsTheBestOfAllSelections) {
+  int belowCorners = 0;
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    Items items = randomItems(2 + seed % 6, 1 + seed % 5, seed, 10);
+    Knapsack knapsack(items);
+    int64_t smallest = knapsack.smallestSize();
+    int64_t largest = knapsack.tradeOff().back().size;
+    for (int part = -1; part <= 11; ++part) {
+      int64_t budget = smallest + (largest - smallest) * part / 10 - (part < 0);
+      std::optional<Selection> found = knapsack.solve(budget);
+      double best = exhaustive(items, budget);
+      ASSERT_EQ(found.has_value(), best < HUGE_VAL);
+      if (!found)
+        continue;
+      expectConsistent(items, *found);
+      EXPECT_LE(found->size, budget);
+      EXPECT_NEAR(found->cost, best, 1e-9 * best);
+      double corner = HUGE_VAL;
+      for (const Selection &each : knapsack.tradeOff())
+        if (each.size <= budget)
+          corner = each.cost;
+      belowCorners += best < corner * (1 - 1e-9);
     }
-    return items;
   }
-
-private:
-  std::mt19937 generator;
-};
-
-void expectConsistent(llvm::ArrayRef<KnapsackItem> items,
-                      const KnapsackSelection &selection) {
-  ASSERT_EQ(selection.choices.size(), items.size());
-  int64_t size = 0;
-  double cost = 0;
-  for (size_t i = 0; i < items.size(); ++i) {
-    size += items[i].at(selection.choices[i]).size;
-    cost += items[i].at(selection.choices[i]).cost;
-  }
-  EXPECT_EQ(selection.size, size);
-  EXPECT_NEAR(selection.cost, cost, 1e-9 * (1 + cost));
+  // Which greedy choices along the curve would not find.
+  EXPECT_GT(belowCorners, 50);
 }
 
-TEST(Knapsack, IsOptimal) {
-  Random random(1);
-  int found = 0;
-  for (int turn = 0; turn < 400; ++turn) {
-    std::vector<KnapsackItem> items = random.items(1 + random.below(6), 6);
-    int64_t budget = random.below(200);
-    std::optional<double> best = searchAll(items, budget);
-    auto selection = solveKnapsack(items, budget);
-    ASSERT_EQ(best.has_value(), selection.has_value());
-    EXPECT_EQ(budget < smallestSize(items), !best.has_value());
-    if (!best)
+TEST(Knapsack, NothingFitsBelowTheSmallest) {
+  Knapsack knapsack({{{5, 1.0}, {3, 2.0}}, {{4, 1.0}}});
+  EXPECT_EQ(knapsack.smallestSize(), 7);
+  EXPECT_FALSE(knapsack.solve(6));
+  EXPECT_EQ(knapsack.solve(7)->cost, 3.0);
+  EXPECT_EQ(knapsack.solve(9)->cost, 2.0);
+  EXPECT_EQ(knapsack.solve(1000)->size, 9);
+}
+
+TEST(Knapsack, CornersRiseInSizeAndFallInCost) {
+  Items items = randomItems(12, 8, 3, 10);
+  Knapsack knapsack(items);
+  std::vector<Selection> corners = knapsack.tradeOff();
+  EXPECT_EQ(corners.front().size, knapsack.smallestSize());
+  for (size_t i = 0; i < corners.size(); ++i) {
+    expectConsistent(items, corners[i]);
+    EXPECT_NEAR(knapsack.solve(corners[i].size)->cost, corners[i].cost,
+                1e-9 * corners[i].cost);
+    if (i == 0)
       continue;
-    ++found;
-    expectConsistent(items, *selection);
-    EXPECT_LE(selection->size, budget);
-    EXPECT_NEAR(selection->cost, *best, 1e-12 * (1 + *best));
-  }
-  EXPECT_GT(found, 100);
-}
-
-TEST(Knapsack, TakesTheSmallerOfEqualCosts) {
-  std::vector<KnapsackItem> items = {{{5, 1.0}, {3, 1.0}, {4, 1.0}}};
-  EXPECT_EQ(solveKnapsack(items, 10)->choices, std::vector<size_t>{1});
-}
-
-TEST(Knapsack, FillsABudgetThatTheRelaxationCannot) {
-  // The best rate is the first item's, which leaves no room for the second's.
-  std::vector<KnapsackItem> items = {{{0, 10.0}, {6, 3.0}},
-                                     {{0, 10.0}, {10, 0.0}}};
-  auto selection = solveKnapsack(items, 10);
-  EXPECT_EQ(selection->choices, (std::vector<size_t>{0, 1}));
-}
-
-TEST(Knapsack, TracesTheLowerHull) {
-  Random random(2);
-  for (int turn = 0; turn < 100; ++turn) {
-    std::vector<KnapsackItem> items = random.items(1 + random.below(5), 6);
-    std::vector<KnapsackSelection> trace = traceKnapsack(items);
-    EXPECT_EQ(trace.front().size, smallestSize(items));
-    for (const KnapsackSelection &selection : trace) {
-      expectConsistent(items, selection);
-      EXPECT_NEAR(selection.cost, *searchAll(items, selection.size), 1e-9);
-    }
-    for (size_t i = 1; i < trace.size(); ++i) {
-      EXPECT_GT(trace[i].size, trace[i - 1].size);
-      EXPECT_LT(trace[i].cost, trace[i - 1].cost);
-    }
-    EXPECT_NEAR(trace.back().cost, *searchAll(items, 1 << 20), 1e-9);
+    EXPECT_GT(corners[i].size, corners[i - 1].size);
+    EXPECT_LT(corners[i].cost, corners[i - 1].cost);
+    int changed = 0;
+    for (size_t k = 0; k < items.size(); ++k)
+      changed += corners[i].choices[k] != corners[i - 1].choices[k];
+    EXPECT_EQ(changed, 1);
   }
 }
 
-/// As many weights as a large model has.
-TEST(Knapsack, SolvesModels) {
-  Random random(3);
-  std::vector<KnapsackItem> items = random.items(560, 12);
-  int64_t least = smallestSize(items), most = traceKnapsack(items).back().size;
-  double last = std::numeric_limits<double>::infinity();
-  for (int64_t tenth = 0; tenth <= 10; ++tenth) {
-    int64_t budget = least + (most - least) * tenth / 10;
-    auto selection = solveKnapsack(items, budget);
-    ASSERT_TRUE(selection);
-    expectConsistent(items, *selection);
-    EXPECT_LE(selection->size, budget);
-    EXPECT_LE(selection->cost, last);
-    last = selection->cost;
+TEST(Knapsack, ChoicesThatAreNoneAndOnesThatAreEqual) {
+  EXPECT_EQ(Knapsack({}).solve(0)->size, 0);
+  Items items(4, {{2, 1.0}, {2, 1.0}, {3, 1.0}, {1, 4.0}});
+  Knapsack knapsack(items);
+  EXPECT_EQ(knapsack.solve(5)->cost, 13.0);
+  EXPECT_EQ(knapsack.solve(100)->size, 8);
+}
+
+/// As many as a model of 70B parameters has, of sizes that share no divisor.
+TEST(Knapsack, LargeProblemsAreSolved) {
+  Items items = randomItems(560, 14, 9, 1 << 20);
+  Knapsack knapsack(items);
+  int64_t smallest = knapsack.smallestSize();
+  int64_t largest = knapsack.tradeOff().back().size;
+  for (int part = 1; part < 10; part += 4) {
+    int64_t budget = smallest + (largest - smallest) * part / 10;
+    std::optional<Selection> found = knapsack.solve(budget);
+    ASSERT_TRUE(found);
+    expectConsistent(items, *found);
+    EXPECT_LE(found->size, budget);
+    // Between the corners of the curve beside it, by their line.
+    std::vector<Selection> corners = knapsack.tradeOff();
+    auto above =
+        std::find_if(corners.begin(), corners.end(),
+                     [&](const Selection &each) { return each.size > budget; });
+    auto below = std::prev(above);
+    EXPECT_LE(found->cost, below->cost);
+    EXPECT_GE(found->cost, above->cost);
   }
 }
 
