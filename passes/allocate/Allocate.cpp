@@ -38,7 +38,7 @@ struct Candidate {
   std::vector<FormatAttrInterface> formats;
   /// By format: the error of rounding, and bytes and damage.
   std::vector<double> errors;
-  KnapsackItem choices;
+  std::vector<Choice> choices;
   /// The format whose damage is measured.
   size_t probe = 0;
 
@@ -80,9 +80,8 @@ private:
   LogicalResult measureErrors(ModuleOp module);
   LogicalResult measureDamage(ModuleOp module);
   LogicalResult choose(ModuleOp module);
-  LogicalResult writeRecipe(ModuleOp module,
-                            const KnapsackSelection &selection);
-  std::vector<KnapsackItem> items() const;
+  LogicalResult writeRecipe(ModuleOp module, const Selection &selection);
+  Knapsack knapsack() const;
   double bitsOf(int64_t bytes) const {
     return 8.0 * static_cast<double>(bytes) / static_cast<double>(elements);
   }
@@ -286,29 +285,29 @@ LogicalResult AllocatePass::measureDamage(ModuleOp module) {
 // Choice
 //===----------------------------------------------------------------------===//
 
-std::vector<KnapsackItem> AllocatePass::items() const {
-  std::vector<KnapsackItem> items;
+Knapsack AllocatePass::knapsack() const {
+  std::vector<std::vector<Choice>> items;
   for (const Candidate &candidate : candidates)
     items.push_back(candidate.choices);
-  return items;
+  return Knapsack(std::move(items));
 }
 
 LogicalResult AllocatePass::choose(ModuleOp module) {
-  std::vector<KnapsackItem> all = items();
+  Knapsack problem = knapsack();
   auto budget =
       static_cast<int64_t>(bits * static_cast<double>(elements) / 8.0);
-  auto selection = solveKnapsack(all, budget);
+  std::optional<Selection> selection = problem.solve(budget);
   if (!selection)
     return emitError(module.getLoc())
            << "option bits: the budget of "
            << llvm::formatv("{0:f3}", bits.getValue()).str()
            << " bits a weight cannot be met; the formats take at least "
-           << llvm::formatv("{0:f3}", bitsOf(smallestSize(all))).str();
+           << llvm::formatv("{0:f3}", bitsOf(problem.smallestSize())).str();
   return writeRecipe(module, *selection);
 }
 
 /// What other budgets would buy: a line for each of some sizes.
-static std::string describeTrade(ArrayRef<KnapsackSelection> trace,
+static std::string describeTrade(ArrayRef<Selection> trace,
                                  llvm::function_ref<double(int64_t)> bitsOf) {
   constexpr size_t lines = 16;
   std::string text = "What other budgets buy (bits a weight, predicted "
@@ -326,7 +325,7 @@ static std::string describeTrade(ArrayRef<KnapsackSelection> trace,
 }
 
 LogicalResult AllocatePass::writeRecipe(ModuleOp module,
-                                        const KnapsackSelection &selection) {
+                                        const Selection &selection) {
   Recipe result;
   for (auto [candidate, choice] :
        llvm::zip_equal(candidates, selection.choices))
@@ -337,7 +336,7 @@ LogicalResult AllocatePass::writeRecipe(ModuleOp module,
                     "{2:e3} nats",
                     candidates.size(), bitsOf(selection.size), selection.cost);
   std::string trade = describeTrade(
-      traceKnapsack(items()), [&](int64_t bytes) { return bitsOf(bytes); });
+      knapsack().tradeOff(), [&](int64_t bytes) { return bitsOf(bytes); });
   if (lq::Error error = writeFileAtomically(
           recipe, result.print("lq-allocate: " + summary + "\n" + trade)))
     return emitError(module.getLoc()) << error.message();

@@ -16,8 +16,8 @@ using llvm::StringRef;
 
 /// The name of the format of so many bits that options of `gptq` ask for.
 static llvm::Expected<std::string> findFormat(mlir::MLIRContext &context,
-                                        unsigned bits,
-                                        llvm::ArrayRef<StringRef> parts) {
+                                              unsigned bits,
+                                              llvm::ArrayRef<StringRef> parts) {
   int64_t group = 128;
   bool isAsymmetric = false;
   for (StringRef part : parts) {
@@ -39,7 +39,7 @@ static llvm::Expected<std::string> findFormat(mlir::MLIRContext &context,
 
 /// "4,group=128,asym,act_order", or "q4_k_m,act_order".
 static llvm::Expected<Quantization> parseGptq(mlir::MLIRContext &context,
-                                        StringRef text) {
+                                              StringRef text) {
   Quantization result;
   result.method = Quantization::Method::Gptq;
   llvm::SmallVector<StringRef> parts;
@@ -75,7 +75,7 @@ static llvm::Expected<double> parseBits(StringRef text) {
 }
 
 llvm::Expected<Quantization> Quantization::parse(mlir::MLIRContext &context,
-                                           StringRef text) {
+                                                 StringRef text) {
   Quantization result;
   if (text.empty())
     return result;
