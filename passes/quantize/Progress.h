@@ -15,8 +15,8 @@ using ProgressCallback =
     std::function<void(llvm::StringRef action, llvm::StringRef weight,
                        int64_t done, int64_t total)>;
 
-/// Prints progress to stderr: a line that is overwritten on a terminal, else a
-/// line for every tenth of the work.
+/// Prints progress to stderr, with how long the rest will take: a line that is
+/// overwritten on a terminal, else a line for every tenth of the work.
 ProgressCallback printProgress();
 /// The same where `isShown`, else none.
 inline ProgressCallback progressIf(bool isShown) {
