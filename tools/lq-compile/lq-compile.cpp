@@ -252,7 +252,7 @@ int main(int argc, char **argv) {
     return 1;
   bool isQuantized = options.quantization.method != Quantization::Method::None;
   if (options.requantize && !isQuantized)
-    return fail("--requantize needs to know how, --quantize");
+    return fail("--requantize needs a format, --quantize");
   if (options.calibration.exists() && !isQuantized)
     return fail("--calibrate and --statistics need to know for what, "
                 "--quantize");
