@@ -20,6 +20,7 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "passes/allocate/Passes.h"
+#include "passes/awq/Passes.h"
 #include "passes/calibrate/Passes.h"
 #include "passes/checkpoint/Passes.h"
 #include "passes/pack/Passes.h"
@@ -46,6 +47,7 @@ inline void registerAllPasses() {
   registerCheckpointPasses();
   registerCalibratePasses(hostExecutors());
   registerAllocatePasses(hostExecutors());
+  registerAwqPasses();
   registerPackPasses();
   registerRotatePasses();
   registerLqRaisePasses();

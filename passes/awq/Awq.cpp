@@ -1,0 +1,406 @@
+//===- Awq.cpp - scale weights before they are rounded --------------------===//
+
+#include "passes/awq/ClipSearch.h"
+#include "passes/awq/Passes.h"
+#include "passes/awq/ScaleLog.h"
+#include "passes/awq/ScaledWeights.h"
+#include "passes/calibrate/ModelStatistics.h"
+#include "passes/quantize/WeightChoice.h"
+#include "passes/quantize/WeightPlaces.h"
+#include "runtime/Sha256.h"
+
+#include "mlir/IR/Threading.h"
+#include "llvm/Support/FormatVariadic.h"
+
+#include <cblas.h>
+
+namespace lq {
+#define GEN_PASS_DEF_AWQ
+#include "passes/awq/Passes.h.inc"
+} // namespace lq
+
+using namespace mlir;
+using namespace lq;
+
+namespace {
+
+/// One run of the pass.
+class AwqRun {
+public:
+  AwqRun(ModuleOp module, const AwqOptions &options, ProgressCallback callback)
+      : module(module), options(options), callback(std::move(callback)) {}
+
+  LogicalResult run();
+  int64_t scaled = 0, kept = 0, clamped = 0;
+
+private:
+  /// What a weight will be rounded to.
+  struct Target {
+    FormatDescription format;
+    WeightRole role;
+  };
+
+  LogicalResult fail(llvm::Error error) {
+    return emitError(module.getLoc()) << llvm::toString(std::move(error));
+  }
+  LogicalResult open();
+  LogicalResult chooseTargets();
+  std::string key();
+  void leave(const ScalableInput &input, const std::string &why);
+  LogicalResult searchAll();
+  FailureOr<std::optional<InputStatistics>>
+  statisticsOf(const ScalableInput &input);
+  FailureOr<ChosenScale> search(const ScalableInput &input,
+                                const InputStatistics &seen);
+  FailureOr<std::vector<SearchMatrix>> readMatrices(const ScalableInput &input);
+  LogicalResult write();
+  LogicalResult clip(WeightOp weight, const WeightScale &scale,
+                     std::vector<float> &values);
+  void remark();
+
+  ModuleOp module;
+  const AwqOptions &options;
+  ProgressCallback callback;
+
+  std::unique_ptr<WeightFiles> files;
+  std::optional<StatisticsFile> statistics;
+  llvm::DenseMap<Operation *, Target> targets;
+  std::vector<ScalableInput> inputs;
+  std::optional<ScaleLog> log;
+  ScaledWeights weights;
+  std::optional<Progress> progress;
+  /// Of the inputs that were searched: errors as parts of the products' power.
+  std::vector<std::pair<double, double>> errors;
+  /// The first weights of inputs that were left, by the reason.
+  std::map<std::string, SmallVector<WeightOp>> left;
+};
+
+} // namespace
+
+/// Runs steps on the context's threads, each with BLAS of its own.
+static auto threadsOf(MLIRContext *context) {
+  return [context](int64_t count, llvm::function_ref<void(int64_t)> body) {
+    parallelFor(context, 0, count,
+                [&](size_t i) { body(static_cast<int64_t>(i)); });
+  };
+}
+
+static WeightOp weightOf(LinearOp linear) {
+  return SymbolTable::lookupNearestSymbolFrom<WeightOp>(
+      linear, linear.getWeight().getDefiningOp<GetOp>().getWeightAttr());
+}
+
+LogicalResult AwqRun::open() {
+  auto require = [&](StringRef option, const char *what) {
+    return emitError(module.getLoc())
+           << "option " << option << ": " << what << " is required";
+  };
+  if (options.archive.empty())
+    return require("archive", "the file to write scaled weights to");
+  if (options.statistics.empty())
+    return require("statistics",
+                   "a file of statistics, as lq-calibrate makes it,");
+  FailureOr<StatisticsFile> opened =
+      openStatistics(module, options.statistics);
+  if (failed(opened))
+    return failure();
+  if (opened->isImatrix() || !opened->header().hasSumXX)
+    return emitError(module.getLoc())
+           << options.statistics << ": lq-awq needs sums of x x^T, which "
+           << (opened->isImatrix() ? "an imatrix file has not"
+                                   : "the file was made without")
+           << "; run lq-calibrate for it";
+  statistics.emplace(std::move(*opened));
+  auto beside = openFilesBeside(module, options.archive);
+  if (failed(beside))
+    return failure();
+  files = std::move(*beside);
+  return success();
+}
+
+LogicalResult AwqRun::chooseTargets() {
+  EncodingOptions encoding{options.format,
+                           options.archive,
+                           {options.include.begin(), options.include.end()},
+                           {options.exclude.begin(), options.exclude.end()},
+                           /*embeddings=*/false,
+                           /*requantize=*/false,
+                           {}};
+  FailureOr<WeightChoice> choice = chooseWeights(module, encoding);
+  if (failed(choice))
+    return failure();
+  WeightPlaces places(module);
+  for (EncodingJob &job : choice->jobs) {
+    FormatDescription format = job.format.getDescription();
+    if (!job.from && format.hasCodes())
+      targets[job.weight()] = {format, places.placeOf(job.uses).role};
+  }
+  return success();
+}
+
+/// A digest of all that scales depend on.
+std::string AwqRun::key() {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << options.format << " " << statistics->header().text;
+  for (const StatisticsWeight &weight : statistics->header().weights)
+    stream << "\n" << weight.name << " " << weight.sample;
+  for (const ScalableInput &input : inputs) {
+    stream << "\n" << input.obstacle;
+    for (LinearOp linear : input.linears)
+      stream << " " << weightOf(linear).getSymName() << " "
+             << targets.contains(weightOf(linear));
+  }
+  Sha256 digest;
+  digest.update(text);
+  for (size_t i = 0; i < statistics->header().inputs.size(); ++i) {
+    InputStatistics seen = statistics->get(i);
+    digest.update(
+        std::string_view(reinterpret_cast<const char *>(seen.sumAbs.data()),
+                         seen.sumAbs.size() * sizeof(float)));
+  }
+  return digest.hex();
+}
+
+void AwqRun::leave(const ScalableInput &input, const std::string &why) {
+  ++kept;
+  left[why].push_back(weightOf(input.linears.front()));
+}
+
+/// The statistics of an input, none if it has none. An error if they are of other
+/// weights.
+FailureOr<std::optional<InputStatistics>>
+AwqRun::statisticsOf(const ScalableInput &input) {
+  std::optional<InputStatistics> first;
+  for (LinearOp linear : llvm::reverse(input.linears)) {
+    auto found = findStatistics(*statistics, weightOf(linear), *files);
+    if (failed(found))
+      return failure();
+    first = *found;
+  }
+  return first;
+}
+
+/// The matrices of an input that will be rounded.
+FailureOr<std::vector<SearchMatrix>>
+AwqRun::readMatrices(const ScalableInput &input) {
+  std::vector<SearchMatrix> matrices;
+  for (LinearOp linear : input.linears) {
+    WeightOp weight = weightOf(linear);
+    auto target = targets.find(weight);
+    if (target == targets.end())
+      continue;
+    FailureOr<std::vector<float>> values = readWeight(weight, *files);
+    if (failed(values))
+      return failure();
+    RankedTensorType type = weight.getTensorType();
+    matrices.push_back({target->second.format, type.getDimSize(0),
+                        type.getDimSize(1), std::move(*values)});
+  }
+  return matrices;
+}
+
+FailureOr<ChosenScale> AwqRun::search(const ScalableInput &input,
+                                      const InputStatistics &seen) {
+  FailureOr<std::vector<SearchMatrix>> matrices = readMatrices(input);
+  if (failed(matrices))
+    return failure();
+  auto forEach = threadsOf(module.getContext());
+  std::vector<double> means(seen.sumAbs.begin(), seen.sumAbs.end());
+  for (double &mean : means)
+    mean /= static_cast<double>(seen.tokens);
+  std::vector<double> magnitudes = relativeMagnitudes(*matrices);
+  ScaleFamily family(means, magnitudes, input.classes, input.classCount);
+  double power = 0;
+  int64_t elements = 0;
+  for (const SearchMatrix &matrix : *matrices) {
+    power += productPower(matrix, seen.sumXX, forEach);
+    elements += static_cast<int64_t>(matrix.weights.size());
+  }
+  ChosenScale chosen =
+      searchScale(family, seen.columns, [&](ArrayRef<float> scale) {
+        double error = 0;
+        for (const SearchMatrix &matrix : *matrices)
+          error += productError(matrix, roundScaled(matrix, scale, forEach),
+                                seen.sumXX, forEach);
+        progress->advance(weightOf(input.linears.front()).getSymName(),
+                          elements);
+        return error;
+      });
+  chosen.before /= power;
+  chosen.after /= power;
+  return chosen;
+}
+
+LogicalResult AwqRun::searchAll() {
+  auto opened = ScaleLog::open(options.archive + ".scales", key());
+  if (!opened)
+    return fail(opened.takeError());
+  log.emplace(std::move(*opened));
+  if (log->size() > 0)
+    emitRemark(UnknownLoc::get(module.getContext()))
+        << "go on with " << log->size() << " scales that "
+        << options.archive << ".scales has";
+  for (auto [i, input] : llvm::enumerate(inputs)) {
+    if (!input.obstacle.empty()) {
+      leave(input, input.obstacle);
+      continue;
+    }
+    auto seen = statisticsOf(input);
+    if (failed(seen))
+      return failure();
+    if (!*seen) {
+      leave(input, "there are no statistics of it");
+      continue;
+    }
+    if (!log->find(i)) {
+      FailureOr<ChosenScale> chosen = search(input, **seen);
+      if (failed(chosen))
+        return failure();
+      if (llvm::Error error = log->add(i, *chosen))
+        return fail(std::move(error));
+    }
+    statistics->release(**seen);
+    const ChosenScale &chosen = *log->find(i);
+    errors.push_back({chosen.before, chosen.after});
+    if (chosen.scale.empty()) {
+      leave(input, "no scale lessens the error");
+      continue;
+    }
+    weights.scale(input, chosen.scale);
+    ++scaled;
+  }
+  return success();
+}
+
+LogicalResult AwqRun::clip(WeightOp weight, const WeightScale &scale,
+                           std::vector<float> &values) {
+  auto target = targets.find(weight);
+  if (!options.clip || target == targets.end() ||
+      !mayClip(target->second.format))
+    return success();
+  // Clamping queries and keys hurts, for they meet in products.
+  WeightRole role = target->second.role;
+  if (role == WeightRole::Query || role == WeightRole::Key ||
+      role == WeightRole::FusedAttention)
+    return success();
+  auto seen = findStatistics(*statistics, weight, *files);
+  if (failed(seen))
+    return failure();
+  if (!*seen)
+    return success();
+  RankedTensorType type = weight.getTensorType();
+  SearchMatrix matrix{target->second.format, type.getDimSize(0),
+                      type.getDimSize(1), std::move(values)};
+  clamped += clipWeights(matrix, scale.columns, (*seen)->sumXX,
+                         threadsOf(module.getContext()));
+  values = std::move(matrix.weights);
+  statistics->release(**seen);
+  return success();
+}
+
+LogicalResult AwqRun::write() {
+  for (WeightUses &uses : collectWeightUses(module)) {
+    auto target = targets.find(uses.weight);
+    if (options.clip && target != targets.end() &&
+        mayClip(target->second.format))
+      for (OpOperand *use : uses.matrixUses)
+        weights.touch(*use);
+  }
+  return weights.write(module, options.archive, *files, *progress,
+                       [&](WeightOp weight, const WeightScale &scale,
+                           std::vector<float> &values) {
+                         return clip(weight, scale, values);
+                       });
+}
+
+void AwqRun::remark() {
+  for (const auto &[why, weights] : left) {
+    WeightOp first = weights.front();
+    auto remark = emitRemark(first.getLoc())
+                  << "the input of weight @" << first.getSymName();
+    if (weights.size() > 1)
+      remark << " and " << weights.size() - 1 << " more";
+    remark << " is not scaled: " << why;
+  }
+  double before = 0, after = 0;
+  for (auto [without, with] : errors) {
+    before += without / static_cast<double>(errors.size());
+    after += with / static_cast<double>(errors.size());
+  }
+  auto remark = emitRemark(UnknownLoc::get(module.getContext()))
+                << "scaled " << scaled << " of " << inputs.size()
+                << " inputs of linears";
+  if (!errors.empty())
+    remark << ": mean error of their products, rounded to " << options.format
+           << ", " << llvm::formatv("{0:e3}", before).str() << " before, "
+           << llvm::formatv("{0:e3}", after).str() << " after";
+  if (clamped)
+    remark << "; clamped " << clamped << " groups of weights";
+}
+
+LogicalResult AwqRun::run() {
+  if (failed(open()) || failed(chooseTargets()))
+    return failure();
+  auto found = findScalableInputs(module, *files);
+  if (failed(found))
+    return failure();
+  inputs = std::move(*found);
+  int64_t total = 0;
+  for (ScalableInput &input : inputs) {
+    int64_t elements = 0;
+    for (LinearOp linear : input.linears)
+      if (auto get = linear.getWeight().getDefiningOp<GetOp>();
+          get && targets.contains(weightOf(linear)))
+        elements += weightOf(linear).getTensorType().getNumElements();
+    if (input.obstacle.empty() && elements == 0)
+      input.obstacle = "none of its weights is to be rounded";
+    if (input.obstacle.empty())
+      total += elements * (ScaleFamily::ratios + 1);
+  }
+  progress.emplace("scale", total, callback);
+  int threads = openblas_get_num_threads();
+  openblas_set_num_threads(1);
+  LogicalResult done = searchAll();
+  if (succeeded(done))
+    done = write();
+  openblas_set_num_threads(threads);
+  if (failed(done))
+    return failure();
+  log->remove();
+  remark();
+  return success();
+}
+
+namespace {
+struct AwqPass : lq::impl::AwqBase<AwqPass> {
+  using AwqBase::AwqBase;
+  AwqPass(AwqOptions options, ProgressCallback callback)
+      : AwqBase(std::move(options)), callback(std::move(callback)) {}
+
+  void runOnOperation() override {
+    AwqOptions options{format,
+                       statistics,
+                       archive,
+                       {include.begin(), include.end()},
+                       {exclude.begin(), exclude.end()},
+                       clip,
+                       progress};
+    AwqRun run(getOperation(), options,
+               callback ? callback : progressIf(progress));
+    if (failed(run.run()))
+      return signalPassFailure();
+    scaledInputs += run.scaled;
+    keptInputs += run.kept;
+    clampedGroups += run.clamped;
+  }
+
+private:
+  ProgressCallback callback;
+};
+} // namespace
+
+std::unique_ptr<Pass> lq::createAwq(AwqOptions options,
+                                    ProgressCallback progress) {
+  return std::make_unique<AwqPass>(std::move(options), std::move(progress));
+}
