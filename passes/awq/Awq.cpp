@@ -100,8 +100,7 @@ LogicalResult AwqRun::open() {
   if (options.statistics.empty())
     return require("statistics",
                    "a file of statistics, as lq-calibrate makes it,");
-  FailureOr<StatisticsFile> opened =
-      openStatistics(module, options.statistics);
+  FailureOr<StatisticsFile> opened = openStatistics(module, options.statistics);
   if (failed(opened))
     return failure();
   if (opened->isImatrix() || !opened->header().hasSumXX)
@@ -239,8 +238,8 @@ LogicalResult AwqRun::searchAll() {
   log.emplace(std::move(*opened));
   if (log->size() > 0)
     emitRemark(UnknownLoc::get(module.getContext()))
-        << "go on with " << log->size() << " scales that "
-        << options.archive << ".scales has";
+        << "go on with " << log->size() << " scales that " << options.archive
+        << ".scales has";
   for (auto [i, input] : llvm::enumerate(inputs)) {
     if (!input.obstacle.empty()) {
       leave(input, input.obstacle);
@@ -307,11 +306,10 @@ LogicalResult AwqRun::write() {
       for (OpOperand *use : uses.matrixUses)
         weights.touch(*use);
   }
-  return weights.write(module, options.archive, *files, *progress,
-                       [&](WeightOp weight, const WeightScale &scale,
-                           std::vector<float> &values) {
-                         return clip(weight, scale, values);
-                       });
+  return weights.write(
+      module, options.archive, *files, *progress,
+      [&](WeightOp weight, const WeightScale &scale,
+          std::vector<float> &values) { return clip(weight, scale, values); });
 }
 
 void AwqRun::remark() {

@@ -45,8 +45,8 @@ private:
     float error;
     int step;
   };
-  SearchMatrix clamped(llvm::function_ref<int(int64_t row, int64_t group)> step)
-      const;
+  SearchMatrix
+  clamped(llvm::function_ref<int(int64_t row, int64_t group)> step) const;
   void measure(int step);
 
   SearchMatrix &matrix;
@@ -64,9 +64,9 @@ SearchMatrix Clipper::clamped(
   SearchMatrix result = matrix;
   for (int64_t row = 0; row < matrix.rows; ++row)
     for (size_t g = 0; g < groups.size(); ++g) {
-      auto weights = llvm::MutableArrayRef(result.weights)
-                         .slice(row * matrix.columns + groups[g].first,
-                                groups[g].columns);
+      auto weights =
+          llvm::MutableArrayRef(result.weights)
+              .slice(row * matrix.columns + groups[g].first, groups[g].columns);
       float limit = 0;
       for (float weight : weights)
         limit = std::max(limit, std::fabs(weight));
@@ -96,7 +96,8 @@ void Clipper::measure(int step) {
                 width);
     for (int64_t row = 0; row < matrix.rows; ++row) {
       const float *d = &change[row * columns + first];
-      float error = std::inner_product(d, d + width, &product[row * width], 0.0f);
+      float error =
+          std::inner_product(d, d + width, &product[row * width], 0.0f);
       Best &found = best[row * groups.size() + g];
       if (error < found.error)
         found = {error, step};

@@ -101,8 +101,7 @@ bool FoldFinder::checkReaders() {
 
 LogicalResult FoldFinder::find() {
   ElementClasses elements;
-  elements.sizes.assign(
-      cast<RankedTensorType>(input.x.getType()).getRank(), 1);
+  elements.sizes.assign(cast<RankedTensorType>(input.x.getType()).getRank(), 1);
   elements.sizes.back() = columns;
   for (int32_t i = 0; i < frozen; ++i)
     elements.of.push_back(i);
@@ -157,7 +156,8 @@ bool FoldFinder::visit(Value value, ElementClasses elements) {
       .Case([&](ActivationOp activation) {
         // The one that keeps positive factors.
         if (activation.getKind() != ActivationKind::Relu)
-          return fail("it is made by an activation function that is not linear");
+          return fail(
+              "it is made by an activation function that is not linear");
         return follow(activation.getXMutable(), std::move(elements));
       })
       .Case([&](AttentionOp attention) {
@@ -204,12 +204,12 @@ bool FoldFinder::fold(MutableArrayRef<OpOperand> weights, Value result,
   unsigned last = elements.sizes.size() - 1;
   for (unsigned dim = 0; dim < last; ++dim)
     elements.collapse(dim, classes);
-  elements.expand(last, cast<RankedTensorType>(result.getType()).getDimSize(last));
+  elements.expand(last,
+                  cast<RankedTensorType>(result.getType()).getDimSize(last));
   for (OpOperand &use : weights) {
     WeightOp weight = weightOf(use.get());
     if (!weight)
-      return fail("it is made by " +
-                  use.getOwner()->getName().getStringRef() +
+      return fail("it is made by " + use.getOwner()->getName().getStringRef() +
                   " of what is no weight");
     if (!WeightSource::isReadable(weight.getTensorType()))
       return fail("weight @" + weight.getSymName() +
@@ -353,8 +353,7 @@ static SmallVector<OpOperand *> factorsOf(linalg::GenericOp generic) {
     if (!argument ||
         argument.getArgNumber() >= generic.getDpsInputOperands().size())
       return {};
-    OpOperand *input =
-        generic.getDpsInputOperands()[argument.getArgNumber()];
+    OpOperand *input = generic.getDpsInputOperands()[argument.getArgNumber()];
     if (generic.getMatchingIndexingMap(input).isIdentity())
       factors.push_back(input);
   }

@@ -69,8 +69,8 @@ llvm::Expected<ScaleLog> ScaleLog::open(llvm::StringRef path,
     log.parse(text.drop_front(head.size()));
     kept = text.str();
   }
-  log.descriptor = ::open(log.path.c_str(),
-                          O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0666);
+  log.descriptor =
+      ::open(log.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0666);
   if (log.descriptor < 0)
     return systemError(path, "open");
   if (kept.empty() && ::ftruncate(log.descriptor, 0) != 0)

@@ -14,10 +14,9 @@ using namespace lq;
 static constexpr int64_t slabRows = 32;
 
 /// Calls `body(slab, first, rows)` for the slabs of a matrix's rows.
-static void
-forSlabs(int64_t rows, ForEach forEach,
-         llvm::function_ref<void(int64_t slab, int64_t first, int64_t rows)>
-             body) {
+static void forSlabs(
+    int64_t rows, ForEach forEach,
+    llvm::function_ref<void(int64_t slab, int64_t first, int64_t rows)> body) {
   forEach((rows + slabRows - 1) / slabRows, [&](int64_t slab) {
     int64_t first = slab * slabRows;
     body(slab, first, std::min(slabRows, rows - first));
@@ -42,7 +41,8 @@ std::vector<float> lq::roundTrip(const SearchMatrix &matrix, ForEach forEach) {
     Planes planes;
     planes.resize(matrix.format, rows, matrix.columns);
     if (!factors.empty())
-      for (size_t at = 0; at < planes.scale.numbers.size(); at += factors.size())
+      for (size_t at = 0; at < planes.scale.numbers.size();
+           at += factors.size())
         std::copy(factors.begin(), factors.end(),
                   planes.scale.numbers.begin() + at);
     roundToNearest(matrix.format, values, planes);
@@ -80,10 +80,9 @@ static double sumOfForms(
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, columns,
                 columns, 1, left.data(), columns, sumXX.data(), columns, 0,
                 right.data(), columns);
-    sums[slab] = std::inner_product(left.begin(), left.end(), right.begin(), 0.0,
-                                    std::plus<>(), [](float a, float b) {
-                                      return static_cast<double>(a) * b;
-                                    });
+    sums[slab] = std::inner_product(
+        left.begin(), left.end(), right.begin(), 0.0, std::plus<>(),
+        [](float a, float b) { return static_cast<double>(a) * b; });
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
@@ -184,9 +183,9 @@ std::vector<float> ScaleFamily::scale(int ratio) const {
   return result;
 }
 
-ChosenScale
-lq::searchScale(const ScaleFamily &family, int64_t columns,
-                llvm::function_ref<double(llvm::ArrayRef<float> scale)> errorOf) {
+ChosenScale lq::searchScale(
+    const ScaleFamily &family, int64_t columns,
+    llvm::function_ref<double(llvm::ArrayRef<float> scale)> errorOf) {
   ChosenScale best;
   best.before = best.after = errorOf(std::vector<float>(columns, 1));
   for (int ratio = 0; ratio < ScaleFamily::ratios; ++ratio) {

@@ -62,10 +62,10 @@ ScaledWeights::collectChanges(std::vector<WeightUses> &weights) {
         auto *found = scales.find(use);
         if (found == scales.end())
           continue;
-        auto same = std::find_if(
-            changes.begin() + first, changes.end(), [&](const Change &change) {
-              return *change.scale == found->second;
-            });
+        auto same = std::find_if(changes.begin() + first, changes.end(),
+                                 [&](const Change &change) {
+                                   return *change.scale == found->second;
+                                 });
         if (same == changes.end())
           changes.push_back({&weight, {use}, &found->second});
         else
@@ -135,13 +135,13 @@ LogicalResult ScaledWeights::write(ModuleOp module, StringRef path,
     applyScale(*change.scale, type.getDimSize(0), *values);
     if (failed(edit(weight, *change.scale, *values)))
       return failure();
-    auto offset = (*archive)->add(
-        {reinterpret_cast<const char *>(values->data()),
-         values->size() * sizeof(float)});
+    auto offset =
+        (*archive)->add({reinterpret_cast<const char *>(values->data()),
+                         values->size() * sizeof(float)});
     if (!offset)
       return fail(offset.takeError());
-    change.address = {RankedTensorType::get(type.getShape(),
-                                            Float32Type::get(type.getContext())),
+    change.address = {RankedTensorType::get(
+                          type.getShape(), Float32Type::get(type.getContext())),
                       *address, *offset};
     progress.advance(weight.getSymName(), type.getNumElements());
   }

@@ -17,9 +17,9 @@ static std::string spellRest(Clock::time_point start, int64_t done,
                              int64_t total) {
   if (done <= 0 || done >= total)
     return "";
-  double seconds =
-      std::chrono::duration<double>(Clock::now() - start).count() *
-      static_cast<double>(total - done) / static_cast<double>(done);
+  double seconds = std::chrono::duration<double>(Clock::now() - start).count() *
+                   static_cast<double>(total - done) /
+                   static_cast<double>(done);
   auto rest = static_cast<int64_t>(seconds);
   // Shorter ones are over before they are read.
   if (rest < 10)
@@ -36,9 +36,9 @@ static std::string spellRest(Clock::time_point start, int64_t done,
 }
 
 lq::ProgressCallback lq::printProgress() {
-  return [shown = int64_t(-1), start = Clock::now()](
-             StringRef action, StringRef weight, int64_t done,
-             int64_t total) mutable {
+  return [shown = int64_t(-1),
+          start = Clock::now()](StringRef action, StringRef weight,
+                                int64_t done, int64_t total) mutable {
     bool terminal = errs().is_displayed();
     int64_t percent = total > 0 ? done * 100 / total : 100;
     int64_t step = terminal ? percent : percent / 10;

@@ -4,6 +4,7 @@
 
 #include "lowering/execute/Execute.h"
 #include "passes/allocate/Passes.h"
+#include "passes/awq/Passes.h"
 #include "passes/calibrate/Passes.h"
 #include "passes/quantize/FormatChoice.h"
 #include "passes/quantize/Passes.h"
@@ -14,22 +15,41 @@ using namespace lq;
 using llvm::createStringError;
 using llvm::StringRef;
 
-/// The name of the format of so many bits that options of `gptq` ask for.
+namespace {
+
+/// What a method that takes bits and groups is called, whether it has zero points
+/// unless told otherwise, what tells it otherwise, and whether it has act_order.
+struct MethodSyntax {
+  Quantization::Method method;
+  StringRef name;
+  bool hasZeroPoints;
+  StringRef otherwise;
+  bool hasOrder;
+};
+
+} // namespace
+
+static constexpr MethodSyntax methods[] = {
+    {Quantization::Method::Gptq, "gptq", false, "asym", true},
+    {Quantization::Method::Awq, "awq", true, "sym", false}};
+
+/// The name of the format of so many bits that a method's options ask for.
 static llvm::Expected<std::string> findFormat(mlir::MLIRContext &context,
+                                              const MethodSyntax &syntax,
                                               unsigned bits,
                                               llvm::ArrayRef<StringRef> parts) {
   int64_t group = 128;
-  bool isAsymmetric = false;
+  bool hasZeroPoints = syntax.hasZeroPoints;
   for (StringRef part : parts) {
-    if (part == "asym")
-      isAsymmetric = true;
+    if (part == syntax.otherwise)
+      hasZeroPoints = !syntax.hasZeroPoints;
     else if (!part.consume_front("group=") || part.getAsInteger(10, group))
       return createStringError(
-          "gptq does not know '" + part +
-          "'; after the bits it takes group=<columns> (-1: whole rows), asym "
-          "and act_order");
+          syntax.name + llvm::Twine(" does not know '") + part +
+          "'; after the bits it takes group=<columns> (-1: whole rows)" +
+          (syntax.hasOrder ? ", act_order" : "") + " and " + syntax.otherwise);
   }
-  if (auto format = findIntegerFormat(context, bits, group, isAsymmetric))
+  if (auto format = findIntegerFormat(context, bits, group, hasZeroPoints))
     return format.getFormatName().str();
   return createStringError(
       "there is no format of " + llvm::Twine(bits) + " bits with groups of " +
@@ -38,21 +58,22 @@ static llvm::Expected<std::string> findFormat(mlir::MLIRContext &context,
 }
 
 /// "4,group=128,asym,act_order", or "q4_k_m,act_order".
-static llvm::Expected<Quantization> parseGptq(mlir::MLIRContext &context,
-                                              StringRef text) {
+static llvm::Expected<Quantization> parseMethod(mlir::MLIRContext &context,
+                                                const MethodSyntax &syntax,
+                                                StringRef text) {
   Quantization result;
-  result.method = Quantization::Method::Gptq;
+  result.method = syntax.method;
   llvm::SmallVector<StringRef> parts;
   text.split(parts, ',');
   auto order = llvm::find(parts, "act_order");
-  result.isOrdered = order != parts.end();
+  result.isOrdered = syntax.hasOrder && order != parts.end();
   if (result.isOrdered)
     parts.erase(order);
   StringRef first = parts.empty() ? "" : parts.front();
   unsigned bits = 0;
   if (!first.getAsInteger(10, bits)) {
     llvm::Expected<std::string> format =
-        findFormat(context, bits, llvm::ArrayRef(parts).drop_front());
+        findFormat(context, syntax, bits, llvm::ArrayRef(parts).drop_front());
     if (!format)
       return format.takeError();
     result.format = *format;
@@ -80,8 +101,9 @@ llvm::Expected<Quantization> Quantization::parse(mlir::MLIRContext &context,
   if (text.empty())
     return result;
   auto [method, rest] = text.split(':');
-  if (method == "gptq")
-    return parseGptq(context, rest);
+  for (const MethodSyntax &syntax : methods)
+    if (method == syntax.name)
+      return parseMethod(context, syntax, rest);
   if (method == "auto") {
     llvm::Expected<double> bits = parseBits(rest);
     if (!bits)
@@ -123,6 +145,9 @@ public:
       return source.exists() ? addImportance(wanted.format) : addRounding();
     case Quantization::Method::Gptq:
       return addGptq(wanted.format);
+    case Quantization::Method::Awq:
+      addScaling();
+      return addRounding();
     case Quantization::Method::Allocate:
       addAllocation();
       return addGptq(recipe());
@@ -180,6 +205,14 @@ private:
     if (wanted.isOrdered)
       gptq.order = ColumnOrder::Stored;
     passes.addPass(createQuantizeGptq(gptq, options.progress));
+  }
+
+  void addScaling() {
+    AwqOptions awq;
+    awq.format = wanted.format;
+    awq.statistics = statistics;
+    awq.archive = work("awq.weights");
+    passes.addPass(createAwq(awq, options.progress));
   }
 
   void addAllocation() {

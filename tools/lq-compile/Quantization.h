@@ -6,6 +6,8 @@
 //   recipe.yaml                a format for each weight
 //   gptq:4,group=128           GPTQ: bits, a group of columns; asym, act_order
 //   gptq:q4_k_m                GPTQ towards any format, mix or recipe
+//   awq:4,group=128            AWQ, then rounding to nearest; sym
+//   awq:q4_k_m                 the same towards any format, mix or recipe
 //   auto:4.5bpw                formats by measured damage, bits a weight on average
 //
 // All but the first two need to know the model's activations: by running it over
@@ -26,7 +28,7 @@ namespace lq {
 
 /// What a text says.
 struct Quantization {
-  enum class Method { None, Round, Gptq, Allocate };
+  enum class Method { None, Round, Gptq, Awq, Allocate };
   Method method = Method::None;
   /// The name of a format or mix, or the file of a recipe.
   std::string format;
@@ -40,7 +42,7 @@ struct Quantization {
                                             llvm::StringRef text);
   bool needsText() const { return method == Method::Allocate; }
   bool needsStatistics() const {
-    return method == Method::Gptq || method == Method::Allocate;
+    return method != Method::None && method != Method::Round;
   }
 };
 

@@ -29,8 +29,8 @@ static cl::opt<std::string> quantize(
     "quantize",
     cl::desc("A format or mix of formats ('help' lists them), a recipe "
              "(*.yaml), gptq:<bits>[,group=128][,asym][,act_order], "
-             "gptq:<format, mix or recipe>, or auto:<bits>bpw (default: as in "
-             "the model)"),
+             "awq:<bits>[,group=128][,sym], gptq: or awq: with a format, mix "
+             "or recipe, or auto:<bits>bpw (default: as in the model)"),
     cl::value_desc("how"), cl::cat(category));
 static cl::list<std::string> calibrate(
     "calibrate",

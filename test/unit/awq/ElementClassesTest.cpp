@@ -47,8 +47,8 @@ TEST(ElementClasses, TransposeMovesDimensions) {
 }
 
 TEST(ClassUnion, DoesNotDependOnTheOrderOfCalls) {
-  std::vector<std::pair<int32_t, int32_t>> pairs{
-      {1, 5}, {5, 7}, {2, 3}, {8, 2}, {9, 9}, {7, 0}};
+  std::vector<std::pair<int32_t, int32_t>> pairs{{1, 5}, {5, 7}, {2, 3},
+                                                 {8, 2}, {9, 9}, {7, 0}};
   ClassUnion expected(10);
   for (auto [a, b] : pairs)
     expected.unite(a, b);

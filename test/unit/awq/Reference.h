@@ -107,8 +107,9 @@ inline std::vector<double> scaleOf(const std::vector<double> &inputs,
                                    double ratio) {
   std::vector<double> scale;
   for (size_t k = 0; k < inputs.size(); ++k)
-    scale.push_back(std::max(1e-4, std::pow(inputs[k], ratio) /
-                                       (std::pow(weights[k], 1 - ratio) + 1e-4)));
+    scale.push_back(
+        std::max(1e-4, std::pow(inputs[k], ratio) /
+                           (std::pow(weights[k], 1 - ratio) + 1e-4)));
   double least = *std::min_element(scale.begin(), scale.end());
   double largest = *std::max_element(scale.begin(), scale.end());
   for (double &value : scale)

@@ -26,7 +26,8 @@ SearchMatrix searchMatrix(const Matrix &weights) {
 std::vector<double> meansOf(const Matrix &x) {
   std::vector<double> means(x.columns);
   for (size_t i = 0; i < x.values.size(); ++i)
-    means[i % x.columns] += std::fabs(x.values[i]) / static_cast<double>(x.rows);
+    means[i % x.columns] +=
+        std::fabs(x.values[i]) / static_cast<double>(x.rows);
   return means;
 }
 
@@ -45,8 +46,7 @@ TEST(ScaleSearch, ErrorIsThatOfTheSamples) {
   SearchMatrix matrix = searchMatrix(weights);
   double error = productError(matrix, roundScaled(matrix, scale, serially),
                               productsOf(x), serially);
-  double expected =
-      errorOf(weights, x, group, {scale.begin(), scale.end()});
+  double expected = errorOf(weights, x, group, {scale.begin(), scale.end()});
   EXPECT_NEAR(error, expected, 1e-4 * expected);
 }
 
@@ -102,7 +102,8 @@ TEST(ScaleSearch, ChoosesWhatThePlainSearchChooses) {
   Matrix weights = randomMatrix(rows, columns, 0.3, 5);
   Matrix x = randomMatrix(tokens, columns, 1.5, 6);
   SearchMatrix matrix = searchMatrix(weights);
-  std::vector<double> inputs = meansOf(x), magnitudes = relativeMagnitudes(matrix);
+  std::vector<double> inputs = meansOf(x),
+                      magnitudes = relativeMagnitudes(matrix);
   ScaleFamily family(inputs, magnitudes, eachItsOwn(columns), columns);
   std::vector<float> products = productsOf(x);
   ChosenScale chosen =
