@@ -112,7 +112,7 @@ LogicalResult QuantizeGptqPass::prepare(EncodingJob &job,
 FailureOr<WeightQuantizer>
 QuantizeGptqPass::quantizerOf(EncodingJob &job, WeightFiles &files,
                               InputsOfWeights &inputs) {
-  auto found = inputs.find(job.weight(), files, minTokens);
+  auto found = inputs.find(job.uses, files, minTokens);
   if (failed(found))
     return failure();
   FormatAttrInterface format = job.format;

@@ -22,7 +22,13 @@ FailureOr<InputsOfWeights> InputsOfWeights::open(ModuleOp module,
 }
 
 FailureOr<std::optional<InputStatistics>>
-InputsOfWeights::find(WeightOp weight, WeightFiles &files, int64_t minTokens) {
+InputsOfWeights::find(const WeightUses &uses, WeightFiles &files,
+                      int64_t minTokens) {
+  if (llvm::none_of(uses.matrixUses, [](OpOperand *use) {
+        return isa<LinearOp>(use->getOwner());
+      }))
+    return std::optional<InputStatistics>();
+  WeightOp weight = uses.weight;
   FailureOr<std::optional<InputStatistics>> found =
       findStatistics(statistics, weight, files);
   if (failed(found))

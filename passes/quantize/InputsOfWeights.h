@@ -5,6 +5,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/calibrate/ModelStatistics.h"
+#include "passes/quantize/WeightUses.h"
 
 #include <map>
 
@@ -21,9 +22,10 @@ public:
                                                llvm::StringRef path, Need need);
 
   /// The statistics of a weight's inputs; none if it has none or they saw fewer
-  /// tokens than `minTokens`, which is remembered. A failure has been diagnosed.
+  /// tokens than `minTokens`, which is remembered; none as well of a table that no
+  /// linear multiplies by. A failure has been diagnosed.
   mlir::FailureOr<std::optional<InputStatistics>>
-  find(WeightOp weight, WeightFiles &files, int64_t minTokens = 1);
+  find(const WeightUses &uses, WeightFiles &files, int64_t minTokens = 1);
 
   /// Remarks on weights that were quantized without statistics: "weight @a and 3
   /// more are rounded to nearest: ...".

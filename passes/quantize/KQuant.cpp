@@ -55,7 +55,7 @@ private:
               std::optional<InputsOfWeights> &inputs) {
     ArrayRef<float> importance;
     if (inputs) {
-      auto found = inputs->find(job.weight(), files);
+      auto found = inputs->find(job.uses, files);
       if (failed(found))
         return failure();
       if (*found)
