@@ -12,7 +12,8 @@ puts the table between the marks of a Markdown file, and a picture beside it.
 "bits" are bits per weight of the whole artifact, as stored. "time" and "memory" are those
 of the program that quantizes, from its start to its end: of lq-compile with the reading
 of the model and the generation of code, and the most memory that is resident, mapped
-files included; of llama-quantize alone, whose files lq-compile then reads.
+files included; of llama-quantize alone, whose files lq-compile then reads. Calibrating is done
+once for all methods that need it, and is not part of their time.
 """
 
 import argparse
@@ -41,7 +42,7 @@ class Method:
     family: str
     #: What --quantize takes, or a type of llama-quantize.
     spec: str
-    #: lq-compile's other options; {calibrate} and {imatrix} stand for files.
+    #: Other options; {calibrate}, {statistics} and {imatrix} stand for files.
     options: tuple = ()
     peer: bool = False
 
@@ -53,12 +54,30 @@ class Method:
 ROUNDING = ("rounding", "q8_0 q6_k q5_1 q5_0 q4_1 q4_0 iq4_nl nf4 mxfp4 uint4_g32 uint4_g128 "
             "int4_g32 int4_g128 uint3_g32 uint3_g128 int3_g32 uint2_g32")
 MIXES = ("rounding, mixes", "q5_k_m q4_k_m iq4_xs_mix q3_k_l q3_k_m q3_k_s q2_k_mix")
+IMPORTANCE = ("importance", "iq4_nl q4_0 uint4_g128 uint3_g128 q5_k_m q4_k_m iq4_xs_mix q3_k_m q3_k_s "
+              "q2_k_mix")
+GPTQ = ("GPTQ", "gptq:4,group=32 gptq:4,group=128 gptq:4,group=128,asym gptq:3,group=32 "
+        "gptq:3,group=128,asym gptq:iq4_nl gptq:q4_k_m gptq:q3_k_m gptq:q2_k_mix")
+AWQ = ("AWQ", "awq:4,group=32 awq:4,group=128 awq:3,group=32 awq:3,group=128")
+AUTO = ("auto", "auto:3bpw auto:3.5bpw auto:4bpw auto:4.5bpw auto:5bpw auto:6bpw")
+ROTATED = ("rotated", "int4_g32 int4_g128 uint4_g32")
 PEER = ("llama-quantize", "Q8_0 Q6_K Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_L Q3_K_M Q3_K_S Q2_K")
+PEER_IMPORTANCE = ("llama-quantize, importance", "Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_M Q3_K_S Q2_K")
+
+STATISTICS = ("--statistics={statistics}",)
 
 METHODS = [
     *[Method(ROUNDING[0], spec) for spec in ROUNDING[1].split()],
     *[Method(MIXES[0], spec) for spec in MIXES[1].split()],
+    *[Method(IMPORTANCE[0], spec, STATISTICS) for spec in IMPORTANCE[1].split()],
+    *[Method(GPTQ[0], spec, STATISTICS) for spec in GPTQ[1].split()],
+    *[Method(AWQ[0], spec, STATISTICS) for spec in AWQ[1].split()],
+    *[Method(AUTO[0], spec, (*STATISTICS, "--calibrate={calibrate}"))
+      for spec in AUTO[1].split()],
+    *[Method(ROTATED[0], spec, ("--rotate",)) for spec in ROTATED[1].split()],
     *[Method(PEER[0], spec, peer=True) for spec in PEER[1].split()],
+    *[Method(PEER_IMPORTANCE[0], spec, ("--imatrix", "{imatrix}"), peer=True)
+      for spec in PEER_IMPORTANCE[1].split()],
 ]
 
 
@@ -100,9 +119,8 @@ class Work:
         self.bin = options.lq / "bin"
         # What rows depend on beside their method.
         setting = [str(options.model.resolve()), file_hash(options.text), options.chunks,
-                   options.context]
-        for text in (options.calibrate, options.imatrix):
-            setting.append(file_hash(text) if text else None)
+                   options.context, options.samples]
+        setting.append(file_hash(options.calibrate) if options.calibrate else None)
         name = hashlib.sha256(json.dumps(setting).encode()).hexdigest()[:12]
         self.folder = options.work / name
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +138,12 @@ class Work:
 
     def finish(self, method, row):
         write_whole(self.row_path(method), json.dumps(row))
+
+    def files(self):
+        """What stands for files in the options of methods."""
+        return {"calibrate": self.options.calibrate,
+                "statistics": self.path("model.statistics"),
+                "imatrix": self.path("imatrix.gguf")}
 
     def evaluate(self, artifact, *extra):
         options = self.options
@@ -157,9 +181,28 @@ def make_reference(work):
     return logits, json.loads(row.read_text())
 
 
+def calibrate(work):
+    """Makes the statistics and the importance matrix of the model, once."""
+    files = work.files()
+    if files["imatrix"].exists():
+        return
+    log("calibrate")
+    imported, raised = work.path("imported.mlir"), work.path("raised.mlir")
+    run([work.bin / "lq-translate", "--import-onnx", work.options.model, "-o", imported])
+    run([work.bin / "lq-opt", imported, "--onnx-inline-functions", "--onnx-fold-constant-if",
+         f"--lq-raise=archive={work.path('raise.weights')}", "--canonicalize", "--cse",
+         "--symbol-dce", "-o", raised])
+    _, seconds, memory = run([
+        work.bin / "lq-opt", raised, "-o", "/dev/null",
+        f"--lq-calibrate=text={files['calibrate']} tokenizer={work.options.model} "
+        f"samples={work.options.samples} "
+        f"output={files['statistics']} imatrix={files['imatrix']}"])
+    log(f"calibrating took {seconds:.0f} s and {memory / 1e6:.0f} MB")
+
+
 def quantize_by_peer(work, method, artifact):
     quantized = work.path("peer.gguf")
-    options = [part.format(imatrix=work.options.imatrix) for part in method.options]
+    options = [part.format(**work.files()) for part in method.options]
     _, seconds, memory = run([
         work.options.llama / "llama-quantize", *options, work.options.model / "original.gguf",
         quantized, method.spec, os.cpu_count()])
@@ -171,23 +214,26 @@ def quantize_by_peer(work, method, artifact):
 def quantize(work, method, artifact):
     if method.peer:
         return quantize_by_peer(work, method, artifact)
-    given = {"calibrate": work.options.calibrate, "imatrix": work.options.imatrix}
-    options = [part.format(**given) for part in method.options]
+    options = [part.format(**work.files()) for part in method.options]
     return compile_model(work, artifact, f"--quantize={method.spec}", *options)
+
+
+def needs_calibration(method):
+    return any("{" in part for part in method.options)
 
 
 def lacking(method, options):
     """Why a method cannot be measured here, or nothing."""
-    for name in ("calibrate", "imatrix"):
-        needed = any(f"{{{name}}}" in part for part in method.options)
-        if needed and not getattr(options, name):
-            return f"needs --{name}"
+    if needs_calibration(method) and not options.calibrate:
+        return "needs --calibrate"
     if method.peer and not (options.llama / "llama-quantize").exists():
         return "llama-quantize is not built; see test/bench/build_peer.sh"
     return None
 
 
 def measure(work, method, logits):
+    if needs_calibration(method):
+        calibrate(work)
     artifact = work.path("model.lq")
     seconds, memory = quantize(work, method, artifact)
     found = work.evaluate(artifact, f"--reference-logits={logits}")
@@ -272,7 +318,8 @@ def main():
     parser.add_argument("--model", type=Path, default=CACHE / "smollm2-dithered",
                         help="ONNX folder with the f32 model, also as original.gguf")
     parser.add_argument("--calibrate", type=Path, help="text to calibrate on")
-    parser.add_argument("--imatrix", type=Path, help="importance matrix for llama-quantize")
+    parser.add_argument("--samples", type=int, default=128,
+                        help="samples of 512 tokens of it (default 128)")
     parser.add_argument("--llama", type=Path, default=CACHE / "llama.cpp" / "native",
                         help="folder of llama.cpp's programs")
     parser.add_argument("--chunks", type=int, default=40)
