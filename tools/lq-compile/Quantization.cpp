@@ -174,7 +174,8 @@ private:
     calibrate.length = source.length;
     calibrate.seed = source.seed;
     calibrate.output = statistics;
-    calibrate.products = wanted.needsStatistics();
+    // A file that is kept is for other methods too.
+    calibrate.products = wanted.needsStatistics() || !source.statistics.empty();
     passes.addPass(
         createCalibrate(calibrate, hostExecutors(), options.progress));
   }
