@@ -99,15 +99,17 @@ static bool isUsable(llvm::ArrayRef<float> upper) {
 llvm::Error Gptq::factor(const GptqInputs &inputs, ParallelFor parallelFor) {
   for (usedDamping = options.damping; usedDamping <= 1;
        usedDamping += options.moreDamping) {
-    upper =
+    std::vector<float> found =
         factorInverse(damped<float>(inputs, usedDamping), columns, parallelFor);
-    if (isUsable(upper))
+    if (!isUsable(found)) {
+      std::vector<double> precise = factorInverse(
+          damped<double>(inputs, usedDamping), columns, parallelFor);
+      found.assign(precise.begin(), precise.end());
+    }
+    if (isUsable(found)) {
+      upper = std::make_shared<const std::vector<float>>(std::move(found));
       return llvm::Error::success();
-    std::vector<double> precise = factorInverse(
-        damped<double>(inputs, usedDamping), columns, parallelFor);
-    upper.assign(precise.begin(), precise.end());
-    if (isUsable(upper))
-      return llvm::Error::success();
+    }
     if (!(options.moreDamping > 0))
       break;
   }
@@ -115,6 +117,30 @@ llvm::Error Gptq::factor(const GptqInputs &inputs, ParallelFor parallelFor) {
       "the statistics' sums of x x^T are not positive definite, even with a "
       "damping of %g",
       std::min(usedDamping, 1.0f));
+}
+
+/// What GPTAQ adds, its alpha included.
+void Gptq::findCorrection(const GptqInputs &inputs) {
+  std::vector<float> matrix(columns * columns);
+  auto from = [&](int64_t place) -> int64_t {
+    return inputs.order.empty() ? order[place] : inputs.order[order[place]];
+  };
+  for (int64_t i = 0; i < columns; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      matrix[i * columns + j] =
+          options.alpha * inputs.difference[from(i) * columns + from(j)];
+  correction = std::make_shared<const std::vector<float>>(
+      correctionOf(matrix.data(), upper->data(), columns));
+}
+
+Gptq Gptq::retarget(const FormatDescription &other) const {
+  assert(options.order == GptqOrder::Given && "the order is another format's");
+  Gptq result = *this;
+  result.format = other;
+  result.units.clear();
+  result.rounders.clear();
+  result.findUnits();
+  return result;
 }
 
 llvm::Expected<Gptq> Gptq::prepare(const FormatDescription &format,
@@ -132,18 +158,8 @@ llvm::Expected<Gptq> Gptq::prepare(const FormatDescription &format,
   gptq.findOrder();
   if (llvm::Error error = gptq.factor(inputs, parallelFor))
     return std::move(error);
-  if (!inputs.difference.empty()) {
-    std::vector<float> matrix(columns * columns);
-    for (int64_t i = 0; i < columns; ++i)
-      for (int64_t j = 0; j < columns; ++j) {
-        int64_t a = gptq.order[i], b = gptq.order[j];
-        if (!inputs.order.empty())
-          a = inputs.order[a], b = inputs.order[b];
-        matrix[i * columns + j] =
-            options.alpha * inputs.difference[a * columns + b];
-      }
-    gptq.correction = correctionOf(matrix.data(), gptq.upper.data(), columns);
-  }
+  if (!inputs.difference.empty())
+    gptq.findCorrection(inputs);
   return std::move(gptq);
 }
 
@@ -320,7 +336,7 @@ void GptqRows::roundColumn(int64_t place, int64_t first, int64_t end) {
   float *failed = errors.data() + (place - first) * rows;
   shared.rounders[unit.rounder].round({weights, static_cast<size_t>(rows)},
                                       numbers[group], codes, values);
-  const float *u = shared.upper.data() + place * columns;
+  const float *u = shared.upper->data() + place * columns;
   float inverse = 1 / u[place];
   for (int64_t r = 0; r < rows; ++r) {
     planes.codes[r * columns + column] = codes[r];
@@ -333,9 +349,9 @@ void GptqRows::roundColumn(int64_t place, int64_t first, int64_t end) {
       error += static_cast<double>(failed[r]) * failed[r];
   for (int64_t k = place + 1; k < end; ++k)
     gptq::subtract(failed, u[k], work.data() + k * rows, rows);
-  if (shared.correction.empty())
+  if (!shared.correction)
     return;
-  const float *p = shared.correction.data() + place * columns;
+  const float *p = shared.correction->data() + place * columns;
   for (int64_t k = place + 1; k < end; ++k)
     gptq::subtract(weights, -p[k], work.data() + k * rows, rows);
 }
@@ -343,16 +359,16 @@ void GptqRows::roundColumn(int64_t place, int64_t first, int64_t end) {
 /// Hands what rounding a block has done on to all columns after it.
 void GptqRows::handOn(int64_t first, int64_t end) {
   Strided rest{work.data() + end * rows, rows};
-  subtractProduct({shared.upper.data() + first * columns + end, columns},
+  subtractProduct({shared.upper->data() + first * columns + end, columns},
                   {errors.data(), rows}, end - first, columns - end, rows,
                   rest);
-  if (shared.correction.empty())
+  if (!shared.correction)
     return;
   std::vector<float> minus(work.begin() + first * rows,
                            work.begin() + end * rows);
   for (float &each : minus)
     each = -each;
-  subtractProduct({shared.correction.data() + first * columns + end, columns},
+  subtractProduct({shared.correction->data() + first * columns + end, columns},
                   {minus.data(), rows}, end - first, columns - end, rows, rest);
 }
 

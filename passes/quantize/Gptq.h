@@ -21,6 +21,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Error.h"
 
+#include <memory>
+
 namespace lq {
 
 /// In which order columns are rounded.
@@ -79,8 +81,12 @@ public:
   /// SingleThreadedBlas alive.
   double quantize(llvm::ArrayRef<float> weights, Planes &planes) const;
 
+  /// The same inputs for another format; columns are rounded as they lie.
+  Gptq retarget(const FormatDescription &other) const;
+
   /// The part of the mean of diag(H) that was added to the diagonal.
   float damping() const { return usedDamping; }
+  int64_t columnCount() const { return columns; }
   int64_t deadColumns() const { return llvm::count(isDead, true); }
 
 private:
@@ -101,6 +107,7 @@ private:
   void findOrder();
   void loadDiagonal(const GptqInputs &inputs);
   llvm::Error factor(const GptqInputs &inputs, ParallelFor parallelFor);
+  void findCorrection(const GptqInputs &inputs);
   template <typename T>
   std::vector<T> damped(const GptqInputs &inputs, float damping) const;
 
@@ -118,7 +125,7 @@ private:
   std::vector<int32_t> order;
   /// U with (H + damping)^-1 = U^T U, and what GPTAQ adds of each column to those
   /// after it; both in that order, [columns, columns].
-  std::vector<float> upper, correction;
+  std::shared_ptr<const std::vector<float>> upper, correction;
 };
 
 } // namespace lq

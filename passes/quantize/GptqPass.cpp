@@ -52,17 +52,6 @@ private:
 };
 } // namespace
 
-/// Columns by how large their inputs are.
-static std::vector<int32_t> fallingOrder(const InputStatistics &input) {
-  std::vector<int32_t> order(input.columns);
-  std::iota(order.begin(), order.end(), 0);
-  auto at = [&](int32_t k) { return input.sumXX[k * (input.columns + 1)]; };
-  llvm::sort(order, [&](int32_t a, int32_t b) {
-    return at(a) > at(b) || (at(a) == at(b) && a < b);
-  });
-  return order;
-}
-
 GptqOptions QuantizeGptqPass::optionsFor(const EncodingJob &job) const {
   GptqOptions options;
   options.damping = damping;
@@ -86,7 +75,7 @@ LogicalResult QuantizeGptqPass::prepare(EncodingJob &job,
     return success();
   shared = {input.name, job.format, job.uses.isTable, nullptr, {}};
   if (order == ColumnOrder::Stored && !job.uses.isTable)
-    shared.order = fallingOrder(input);
+    shared.order = importanceOrder(input);
   auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> body) {
     parallelFor(&getContext(), 0, count,
                 [&](size_t i) { body(static_cast<int64_t>(i)); });

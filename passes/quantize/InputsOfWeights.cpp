@@ -2,6 +2,8 @@
 
 #include "passes/quantize/InputsOfWeights.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace lq;
 
@@ -45,15 +47,25 @@ InputsOfWeights::find(const WeightUses &uses, WeightFiles &files,
   return found;
 }
 
-void InputsOfWeights::remark() const {
+void InputsOfWeights::remark(StringRef fate) const {
   for (auto &[reason, weights] : without) {
     WeightOp first = weights.front();
     auto remark = emitRemark(first.getLoc())
                   << "weight @" << first.getSymName();
     if (weights.size() > 1)
-      remark << " and " << weights.size() - 1 << " more are";
+      remark << " and " << weights.size() - 1 << " more are ";
     else
-      remark << " is";
-    remark << " rounded to nearest: " << reason;
+      remark << " is ";
+    remark << fate << ": " << reason;
   }
+}
+
+std::vector<int32_t> lq::importanceOrder(const InputStatistics &input) {
+  std::vector<int32_t> order(input.columns);
+  std::iota(order.begin(), order.end(), 0);
+  auto at = [&](int32_t k) { return input.sumXX[k * (input.columns + 1)]; };
+  llvm::sort(order, [&](int32_t a, int32_t b) {
+    return at(a) > at(b) || (at(a) == at(b) && a < b);
+  });
+  return order;
 }

@@ -27,9 +27,9 @@ public:
   mlir::FailureOr<std::optional<InputStatistics>>
   find(const WeightUses &uses, WeightFiles &files, int64_t minTokens = 1);
 
-  /// Remarks on weights that were quantized without statistics: "weight @a and 3
-  /// more are rounded to nearest: ...".
-  void remark() const;
+  /// Remarks on weights without statistics of use: "weight @a and 3 more are rounded
+  /// to nearest: ...", or what else has become of them.
+  void remark(llvm::StringRef fate = "rounded to nearest") const;
 
   const StatisticsFile &file() const { return statistics; }
 
@@ -40,6 +40,9 @@ private:
   /// By the reason.
   std::map<std::string, llvm::SmallVector<WeightOp>> without;
 };
+
+/// The columns of an input by how large they are, the largest first.
+std::vector<int32_t> importanceOrder(const InputStatistics &input);
 
 } // namespace lq
 

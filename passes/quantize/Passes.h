@@ -28,6 +28,9 @@ std::unique_ptr<mlir::Pass> createKQuant(KQuantOptions options,
 std::unique_ptr<mlir::Pass> createQuantizeGptq(QuantizeGptqOptions options,
                                                ProgressCallback progress);
 
+std::unique_ptr<mlir::Pass> createQuantizeExl2(QuantizeExl2Options options,
+                                               ProgressCallback progress);
+
 } // namespace lq
 
 #endif // LQ_PASSES_QUANTIZE_PASSES_H

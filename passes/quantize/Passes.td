@@ -5,30 +5,42 @@
 
 include "mlir/Pass/PassBase.td"
 
+defvar formatOptions = [
+  Option<"format", "format", "std::string", /*default=*/"",
+         "Name of the format to encode weights as, or of a mix of formats, or the file of a recipe, *.yaml (required)">,
+];
+defvar archiveOptions = [
+  Option<"archive", "archive", "std::string", /*default=*/"",
+         "File that the encoded weights are appended to">,
+  ListOption<"include", "include", "std::string",
+             "Encode only weights whose name matches one of these regular expressions">,
+  ListOption<"exclude", "exclude", "std::string",
+             "Leave weights whose name matches one of these regular expressions">,
+];
+defvar tableOptions = [
+  Option<"embeddings", "embeddings", "bool", /*default=*/"true",
+         "Encode tables of lq.embedding too">,
+];
+defvar moreOptions = [
+  Option<"requantize", "requantize", "bool", /*default=*/"false",
+         "Encode weights again that are encoded already">,
+  Option<"progress", "progress", "bool", /*default=*/"false",
+         "Report progress to stderr">,
+];
+
 /// A pass that encodes weights (WeightEncoder.h).
-class EncodingPass<string name, list<Option> more = []> : Pass<name, "::mlir::ModuleOp"> {
-  let options = [
-    Option<"format", "format", "std::string", /*default=*/"",
-           "Name of the format to encode weights as, or of a mix of formats, or the file of a recipe, *.yaml (required)">,
-    Option<"archive", "archive", "std::string", /*default=*/"",
-           "File that the encoded weights are appended to">,
-    ListOption<"include", "include", "std::string",
-               "Encode only weights whose name matches one of these regular expressions">,
-    ListOption<"exclude", "exclude", "std::string",
-               "Leave weights whose name matches one of these regular expressions">,
-    Option<"embeddings", "embeddings", "bool", /*default=*/"true",
-           "Encode tables of lq.embedding too">,
-    Option<"requantize", "requantize", "bool", /*default=*/"false",
-           "Encode weights again that are encoded already">,
-    Option<"progress", "progress", "bool", /*default=*/"false",
-           "Report progress to stderr">,
-  ] # more;
+class WeightPass<string name> : Pass<name, "::mlir::ModuleOp"> {
   let statistics = [
     Statistic<"encodedWeights", "encoded", "Weights encoded">,
     Statistic<"fallbackWeights", "fallback", "Weights encoded as a fallback of the format">,
     Statistic<"elements", "elements", "Elements of the encoded weights">,
     Statistic<"storageBytes", "bytes", "Bytes of the encoded weights">,
   ];
+}
+
+/// One that encodes them as a format that the user names.
+class EncodingPass<string name, list<Option> more = []> : WeightPass<name> {
+  let options = formatOptions # archiveOptions # tableOptions # moreOptions # more;
 }
 
 def QuantizeRtn : EncodingPass<"lq-quantize-rtn"> {
@@ -158,6 +170,42 @@ def QuantizeGptq : EncodingPass<"lq-gptq", [
     Statistic<"elements", "elements", "Elements of the encoded weights">,
     Statistic<"storageBytes", "bytes", "Bytes of the encoded weights">,
     Statistic<"deadColumns", "dead-columns", "Columns of inputs that were always zero">,
+  ];
+}
+
+def QuantizeExl2 : WeightPass<"lq-exl2"> {
+  let summary = "encode weights as EXL2, with bits where they matter under a budget";
+  let description = [{
+    The columns of a matrix differ in how large their inputs are, and matrices in how
+    much a bit less costs them. EXL2 stores columns in the order of diag(H), H = sum x
+    x^T over the inputs that calibration saw, the first with more bits than the
+    rest. For each matrix this pass measures the error of some thirty mixes of bits,
+    rounding a sample of its rows as lq-gptq does, and chooses one for each so that
+    the sum of relative errors of products is least and the weights take no more than
+    `bits` a weight, with scales and orders of columns. The choice is the best of all
+    selections, not one of many tried.
+
+    Assumes of weights, and guarantees, what lq-quantize-rtn does, and of the
+    statistics what lq-gptq does. Weights without statistics, with columns that 32 does
+    not divide, and tables that embeddings look up, whose columns must lie as they are,
+    stay as they are. A budget that no choice meets is an error that names the smallest
+    that one does.
+  }];
+  let options = archiveOptions # moreOptions # [
+    Option<"statistics", "statistics", "std::string", /*default=*/"",
+           "File of statistics of the model's inputs, with sums of x x^T (required)">,
+    Option<"bits", "bits", "double", /*default=*/"0",
+           "Bits a weight may take on average, as stored (required)">,
+    Option<"group", "group", "int64_t", /*default=*/"128",
+           "Columns that share a scale: 32, 64, 96, 128, ...">,
+    Option<"damping", "damping", "float", /*default=*/"0.05f",
+           "Part of the mean of diag(H) that is added to the diagonal">,
+    Option<"moreDamping", "more-damping", "float", /*default=*/"0.01f",
+           "What damping is raised by as long as H is not positive definite">,
+    Option<"minTokens", "min-tokens", "int64_t", /*default=*/"32",
+           "Leave weights whose inputs saw fewer tokens">,
+    Option<"sampleRows", "sample-rows", "int64_t", /*default=*/"128",
+           "Rows of a matrix that errors are measured on">,
   ];
 }
 
