@@ -59,6 +59,7 @@ IMPORTANCE = ("importance", "iq4_nl q4_0 uint4_g128 uint3_g128 q5_k_m q4_k_m iq4
 GPTQ = ("GPTQ", "gptq:4,group=32 gptq:4,group=128 gptq:4,group=128,asym gptq:3,group=32 "
         "gptq:3,group=128,asym gptq:iq4_nl gptq:q4_k_m gptq:q3_k_m gptq:q2_k_mix")
 AWQ = ("AWQ", "awq:4,group=32 awq:4,group=128 awq:3,group=32 awq:3,group=128")
+EXL2 = ("EXL2", "exl2:3bpw exl2:4bpw exl2:5bpw")
 AUTO = ("auto", "auto:3bpw auto:3.5bpw auto:4bpw auto:4.5bpw auto:5bpw auto:6bpw")
 ROTATED = ("rotated", "int4_g32 int4_g128 uint4_g32")
 PEER = ("llama-quantize", "Q8_0 Q6_K Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_L Q3_K_M Q3_K_S Q2_K")
@@ -72,6 +73,7 @@ METHODS = [
     *[Method(IMPORTANCE[0], spec, STATISTICS) for spec in IMPORTANCE[1].split()],
     *[Method(GPTQ[0], spec, STATISTICS) for spec in GPTQ[1].split()],
     *[Method(AWQ[0], spec, STATISTICS) for spec in AWQ[1].split()],
+    *[Method(EXL2[0], spec, STATISTICS) for spec in EXL2[1].split()],
     *[Method(AUTO[0], spec, (*STATISTICS, "--calibrate={calibrate}"))
       for spec in AUTO[1].split()],
     *[Method(ROTATED[0], spec, ("--rotate",)) for spec in ROTATED[1].split()],

@@ -104,11 +104,11 @@ llvm::Expected<Quantization> Quantization::parse(mlir::MLIRContext &context,
   for (const MethodSyntax &syntax : methods)
     if (method == syntax.name)
       return parseMethod(context, syntax, rest);
-  if (method == "auto") {
+  if (method == "auto" || method == "exl2") {
     llvm::Expected<double> bits = parseBits(rest);
     if (!bits)
       return bits.takeError();
-    result.method = Method::Allocate;
+    result.method = method == "auto" ? Method::Allocate : Method::Exl2;
     result.bits = *bits;
     return result;
   }
@@ -148,6 +148,8 @@ public:
     case Quantization::Method::Awq:
       addScaling();
       return addRounding();
+    case Quantization::Method::Exl2:
+      return addExl2();
     case Quantization::Method::Allocate:
       addAllocation();
       return addGptq(recipe());
@@ -206,6 +208,15 @@ private:
     if (wanted.isOrdered)
       gptq.order = ColumnOrder::Stored;
     passes.addPass(createQuantizeGptq(gptq, options.progress));
+  }
+
+  void addExl2() {
+    QuantizeExl2Options exl2;
+    exl2.bits = wanted.bits;
+    exl2.statistics = statistics;
+    exl2.archive = work("quantize.weights");
+    exl2.requantize = options.requantize;
+    passes.addPass(createQuantizeExl2(exl2, options.progress));
   }
 
   void addScaling() {

@@ -8,6 +8,8 @@
 //   gptq:q4_k_m                GPTQ towards any format, mix or recipe
 //   awq:4,group=128            AWQ, then rounding to nearest; sym
 //   awq:q4_k_m                 the same towards any format, mix or recipe
+//   exl2:4.25bpw               EXL2: bits where they matter, so many a weight on
+//                              average; tables of embeddings stay as they are
 //   auto:4.5bpw                formats by measured damage, bits a weight on average
 //
 // All but the first two need to know the model's activations: by running it over
@@ -28,7 +30,7 @@ namespace lq {
 
 /// What a text says.
 struct Quantization {
-  enum class Method { None, Round, Gptq, Awq, Allocate };
+  enum class Method { None, Round, Gptq, Awq, Exl2, Allocate };
   Method method = Method::None;
   /// The name of a format or mix, or the file of a recipe.
   std::string format;

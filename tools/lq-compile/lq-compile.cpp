@@ -30,7 +30,8 @@ static cl::opt<std::string> quantize(
     cl::desc("A format or mix of formats ('help' lists them), a recipe "
              "(*.yaml), gptq:<bits>[,group=128][,asym][,act_order], "
              "awq:<bits>[,group=128][,sym], gptq: or awq: with a format, mix "
-             "or recipe, or auto:<bits>bpw (default: as in the model)"),
+             "or recipe, exl2:<bits>bpw, or auto:<bits>bpw (default: as in the "
+             "model)"),
     cl::value_desc("how"), cl::cat(category));
 static cl::list<std::string> calibrate(
     "calibrate",

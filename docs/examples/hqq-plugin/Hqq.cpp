@@ -54,8 +54,8 @@ private:
 float Group::round(float zero) {
   float sum = 0;
   for (auto [step, code] : llvm::zip_equal(steps, codes)) {
-    float level = std::clamp(std::round(step + zero), 0.0f,
-                             static_cast<float>(highest));
+    float level =
+        std::clamp(std::round(step + zero), 0.0f, static_cast<float>(highest));
     code = static_cast<uint8_t>(level);
     sum += std::pow(std::fabs(step - (level - zero)), options.norm);
   }

@@ -57,7 +57,8 @@ void HqqPass::runOnOperation() {
       return emitError(job.weight().getLoc())
              << "weight @" << job.weight().getSymName() << ": "
              << job.format.getFormatName()
-             << " has no offset to search for; choose a format with a scale and "
+             << " has no offset to search for; choose a format with a scale "
+                "and "
                 "an offset a group, such as q4_1 or uint4_g64";
     auto quantize = [options](const lq::FormatDescription &format,
                               ArrayRef<float> weights, lq::Planes &planes) {
