@@ -41,6 +41,7 @@ passes checkpoint 'Weights of checkpoints' passes/checkpoint/Passes.td
 passes rotate 'Rotating' passes/rotate/Passes.td
 passes quantize 'Quantizing' passes/quantize/Passes.td
 passes checkpoint 'Checkpoints of other software' passes/checkpoint/Passes.td
+passes calibrate 'Calibrating' passes/calibrate/Passes.td
 passes pack 'Packing' passes/pack/Passes.td
 passes exec 'Passes on entry points' lowering/exec/Passes.td
 passes cpu 'Lowering to CPUs' lowering/cpu/Passes.td

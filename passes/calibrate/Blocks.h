@@ -46,8 +46,8 @@ struct BlockOptions {
 /// Cuts a model, raised and not packed, into blocks; it stays as it is. A layer
 /// begins at the last value before an attention through which everything goes;
 /// what does not depend on embeddings or products (masks, positions) is computed
-/// in each block that needs it. A model whose layers share more than one value
-/// is one block.
+/// in each block that needs it. Layers between which more than one value goes are
+/// one; a model without attentions is one block.
 ///
 /// A generative model is taken as called once on an empty cache, for the logits
 /// of all tokens: its only dimension is `sequence`.

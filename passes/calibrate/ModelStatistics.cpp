@@ -57,15 +57,13 @@ FailureOr<StatisticsWeight> lq::describeWeight(WeightOp weight,
 std::vector<std::pair<WeightOp, std::string>> lq::ggufNamesOf(ModuleOp module) {
   // The names of matrices are the same in all architectures.
   auto nameOf = [](StringRef own, ArrayRef<std::string> roles) {
-    for (StringRef role : roles)
-      if (std::string name = checkpoint::toGgufName(role, "llama");
-          !name.empty())
-        return name;
-    return checkpoint::toGgufName(own, "llama");
+    return checkpoint::findGgufName(own, roles, "llama");
   };
   std::vector<std::pair<WeightOp, std::string>> names;
   for (checkpoint::NamedWeight &named : checkpoint::nameWeights(module, nameOf))
-    if (!named.name.empty() && named.weight.getTensorType().getRank() == 2)
+    // Nobody else knows of an order that columns have here.
+    if (!named.name.empty() && !named.order &&
+        named.weight.getTensorType().getRank() == 2)
       names.emplace_back(named.weight, std::move(named.name));
   return names;
 }

@@ -5,6 +5,7 @@
 
 #include "dialects/common/WeightFile.h"
 #include "dialects/lq/LqOps.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "passes/calibrate/Statistics.h"
 
 namespace lq {
@@ -15,7 +16,7 @@ mlir::FailureOr<StatisticsWeight> describeWeight(WeightOp weight,
                                                  WeightFiles &files);
 
 /// The name of each of a module's matrices in GGUF files of llama.cpp, for those
-/// that have one.
+/// that have one, and whose columns have no order of their own.
 std::vector<std::pair<WeightOp, std::string>>
 ggufNamesOf(mlir::ModuleOp module);
 

@@ -88,24 +88,10 @@ LogicalResult GgufExporter::checkWindows() {
   return failure(result.wasInterrupted());
 }
 
-/// The first name that GGUF has for a weight.
-static std::string nameOf(StringRef own, ArrayRef<std::string> roles,
-                          StringRef architecture) {
-  for (const std::string &role : roles)
-    if (std::string name = toGgufName(role, architecture); !name.empty())
-      return name;
-  StringRef unwrapped = own;
-  unwrapped.consume_front("model.");
-  for (StringRef each : {own, unwrapped})
-    if (std::string name = toGgufName(each, architecture); !name.empty())
-      return name;
-  return {};
-}
-
 LogicalResult GgufExporter::collect() {
   auto named =
       nameWeights(module, [&](StringRef own, ArrayRef<std::string> roles) {
-        return nameOf(own, roles, model.architecture);
+        return findGgufName(own, roles, model.architecture);
       });
   for (auto &[weight, name, isHead, order] : named) {
     if (order)

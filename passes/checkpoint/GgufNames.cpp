@@ -86,3 +86,17 @@ std::string checkpoint::toGgufName(StringRef name, StringRef architecture) {
   StringRef found = lookup(otherModules, module);
   return found.empty() ? std::string() : (found + "." + suffix).str();
 }
+
+std::string checkpoint::findGgufName(StringRef own,
+                                     llvm::ArrayRef<std::string> roles,
+                                     StringRef architecture) {
+  for (const std::string &role : roles)
+    if (std::string name = toGgufName(role, architecture); !name.empty())
+      return name;
+  StringRef unwrapped = own;
+  unwrapped.consume_front("model.");
+  for (StringRef each : {own, unwrapped})
+    if (std::string name = toGgufName(each, architecture); !name.empty())
+      return name;
+  return {};
+}
