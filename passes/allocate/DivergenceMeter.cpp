@@ -202,14 +202,14 @@ LogicalResult DivergenceMeter::runVariant(size_t block, Executable &executable,
     const TensorView &leaving = results->front();
     if (!outgoing) {
       outgoingShape.assign(leaving.shape.begin(), leaving.shape.end());
-      auto file = ActivationFile::open(streamFile(block + 1),
-                                       elementsOf(outgoingShape));
+      auto file = PositionedFile::open(streamFile(block + 1));
       if (!file)
         return fail(file.takeError());
       outgoing.emplace(std::move(*file));
     }
-    int64_t number = static_cast<int64_t>(variant * samples.size() + sample);
-    if (llvm::Error error = outgoing->write(number, elementsOf(leaving)))
+    ArrayRef<float> values = elementsOf(leaving);
+    if (llvm::Error error = outgoing->write(
+            placeOf(variant, sample, values.size()), bytesOf(values)))
       return fail(std::move(error));
     progress->advance(blocks[block].name, costOf(block));
   }
@@ -297,8 +297,7 @@ DivergenceMeter::measure(ArrayRef<std::vector<int32_t>> tokens,
       executors.create({work->path(), /*threads=*/0});
   for (size_t block = work->finished(); block < blocks.size(); ++block) {
     if (block > 0) {
-      auto file =
-          ActivationFile::open(streamFile(block), elementsOf(incomingShape));
+      auto file = PositionedFile::open(streamFile(block));
       if (!file)
         return fail(file.takeError());
       incoming.emplace(std::move(*file));

@@ -4,10 +4,10 @@
 #define LQ_PASSES_ALLOCATE_DIVERGENCEMETER_H
 
 #include "dialects/common/WeightFile.h"
-#include "passes/calibrate/Activations.h"
 #include "passes/calibrate/Blocks.h"
 #include "passes/calibrate/Executor.h"
 #include "passes/calibrate/ModelInputs.h"
+#include "passes/calibrate/PositionedFile.h"
 #include "passes/calibrate/WorkState.h"
 #include "passes/quantize/Progress.h"
 
@@ -70,6 +70,10 @@ private:
   std::string streamFile(size_t block) const {
     return work->file("stream." + llvm::Twine(block));
   }
+  /// Where a stream of so many elements lies in its file.
+  uint64_t placeOf(size_t variant, size_t sample, size_t size) const {
+    return (variant * samples.size() + sample) * size * sizeof(float);
+  }
   std::string keyOf() const;
   mlir::LogicalResult fail(llvm::Error error);
 
@@ -87,7 +91,7 @@ private:
   std::vector<size_t> firstBlocks;
   std::optional<WorkState> work;
   std::optional<Progress> progress;
-  std::optional<ActivationFile> incoming, outgoing;
+  std::optional<PositionedFile> incoming, outgoing;
   std::vector<float> stream;
   std::vector<int64_t> incomingShape, outgoingShape;
   std::vector<double> divergences;

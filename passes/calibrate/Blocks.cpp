@@ -3,228 +3,17 @@
 #include "passes/calibrate/Blocks.h"
 
 #include "dialects/lq/LqOps.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Transforms/CSE.h"
+#include "passes/calibrate/BlockDimensions.h"
+#include "passes/calibrate/SingleCall.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace lq;
-
-static constexpr StringLiteral nameAttr = "lq.name", shapeAttr = "lq.shape",
-                               modelAttr = "lq.model";
-
-//===----------------------------------------------------------------------===//
-// One call on an empty cache
-//===----------------------------------------------------------------------===//
-
-/// Applies `map` to each dimension of the shapes of arguments and results.
-static void mapShapes(func::FuncOp main,
-                      llvm::function_ref<Attribute(Attribute)> map) {
-  auto mapped = [&](Attribute shape) {
-    return ArrayAttr::get(main.getContext(),
-                          llvm::map_to_vector(cast<ArrayAttr>(shape), map));
-  };
-  for (unsigned i = 0; i < main.getNumArguments(); ++i)
-    main.setArgAttr(i, shapeAttr, mapped(main.getArgAttr(i, shapeAttr)));
-  for (unsigned i = 0; i < main.getNumResults(); ++i)
-    main.setResultAttr(i, shapeAttr, mapped(main.getResultAttr(i, shapeAttr)));
-}
-
-/// Makes dimensions constants.
-static void fixDimensions(ModuleOp module, func::FuncOp main,
-                          const llvm::StringMap<int64_t> &fixed) {
-  Builder attributes(module.getContext());
-  main.walk([&](ExtentOp extent) {
-    auto found = fixed.find(extent.getDimension());
-    if (found == fixed.end())
-      return;
-    OpBuilder builder(extent);
-    Value constant =
-        arith::ConstantIndexOp::create(builder, extent.getLoc(), found->second);
-    extent.replaceAllUsesWith(constant);
-    extent.erase();
-  });
-  mapShapes(main, [&](Attribute dim) -> Attribute {
-    auto text = dyn_cast<StringAttr>(dim);
-    auto found = text ? fixed.find(text.getValue()) : fixed.end();
-    return found == fixed.end() ? dim
-                                : attributes.getI64IntegerAttr(found->second);
-  });
-  for (auto dimension :
-       llvm::make_early_inc_range(module.getOps<DimensionOp>()))
-    if (fixed.contains(dimension.getSymName()))
-      dimension.erase();
-}
-
-/// Rows of logits that are left out where fewer are wanted than there are tokens.
-static bool isLogitsSlice(tensor::ExtractSliceOp slice) {
-  return slice.getType() == slice.getSourceType() &&
-         llvm::any_of(slice.getSizes(), [](Value size) {
-           auto extent = size.getDefiningOp<ExtentOp>();
-           return extent && extent.getDimension() == "logits";
-         });
-}
-
-/// Replaces caches by the tensors that are appended to them.
-static void dropCaches(ModuleOp module) {
-  module.walk([](AppendOp append) {
-    append.replaceAllUsesWith(append.getX());
-    append.erase();
-  });
-  for (auto cache : llvm::make_early_inc_range(module.getOps<CacheOp>()))
-    cache.erase();
-}
-
-/// Makes a generative model one that is called once, on an empty cache, for the
-/// logits of all tokens.
-static void simplifyGenerative(ModuleOp module, func::FuncOp main,
-                               int64_t maxSequence) {
-  dropCaches(module);
-  main.walk([](tensor::ExtractSliceOp slice) {
-    if (isLogitsSlice(slice))
-      slice.replaceAllUsesWith(slice.getSource());
-  });
-  main.walk([](ExtentOp extent) {
-    if (extent.getDimension() == "logits")
-      extent.setDimension("sequence");
-  });
-  Builder builder(module.getContext());
-  mapShapes(main, [&](Attribute dim) -> Attribute {
-    bool isLogits = dim == builder.getStringAttr("logits");
-    return isLogits ? builder.getStringAttr("sequence") : dim;
-  });
-  for (auto dimension :
-       llvm::make_early_inc_range(module.getOps<DimensionOp>()))
-    if (dimension.getSymName() == "logits")
-      dimension.erase();
-    else if (maxSequence && dimension.getSymName() == "sequence")
-      dimension.setMax(maxSequence);
-  fixDimensions(module, main, {{"past", 0}});
-}
-
-static void eraseDead(func::FuncOp main) {
-  for (Operation &op :
-       llvm::make_early_inc_range(llvm::reverse(main.getBody().front())))
-    if (isOpTriviallyDead(&op))
-      op.erase();
-}
-
-//===----------------------------------------------------------------------===//
-// Sizes by name
-//===----------------------------------------------------------------------===//
-
-static Attribute dimensionOf(Value value, int64_t dim, func::FuncOp main);
-
-/// An index as an entry of `lq.shape`; null if it cannot be written as one.
-static Attribute sizeOf(Value index, func::FuncOp main) {
-  APInt constant;
-  Builder builder(main.getContext());
-  if (matchPattern(index, m_ConstantInt(&constant)))
-    return builder.getI64IntegerAttr(constant.getSExtValue());
-  if (auto extent = index.getDefiningOp<ExtentOp>())
-    return builder.getStringAttr(extent.getDimension());
-  if (auto dim = index.getDefiningOp<tensor::DimOp>())
-    if (auto position = dim.getConstantIndex())
-      return dimensionOf(dim.getSource(), *position, main);
-  return {};
-}
-
-static Attribute sizeOf(OpFoldResult size, func::FuncOp main) {
-  if (auto value = dyn_cast<Value>(size))
-    return sizeOf(value, main);
-  return cast<Attribute>(size);
-}
-
-/// The product of sizes of a tensor, of which one may be a dimension's.
-static Attribute productOf(Value value, ArrayRef<int64_t> dims,
-                           func::FuncOp main) {
-  Builder builder(main.getContext());
-  int64_t factor = 1;
-  StringAttr name;
-  for (int64_t dim : dims) {
-    Attribute size = dimensionOf(value, dim, main);
-    auto number = dyn_cast_or_null<IntegerAttr>(size);
-    if (!number && (!size || name))
-      return {};
-    if (number)
-      factor *= number.getInt();
-    else
-      name = cast<StringAttr>(size);
-  }
-  if (!name)
-    return builder.getI64IntegerAttr(factor);
-  if (factor == 1)
-    return name;
-  // A text with operators would need brackets.
-  bool isName = llvm::none_of(name.getValue(), [](char c) { return c == ' '; });
-  return isName ? builder.getStringAttr(llvm::Twine(factor) + " * " +
-                                        name.getValue())
-                : Attribute();
-}
-
-/// A size of a tensor as an entry of `lq.shape`; null if it is not known.
-static Attribute dimensionOf(Value value, int64_t dim, func::FuncOp main) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (!type.isDynamicDim(dim))
-    return Builder(main.getContext()).getI64IntegerAttr(type.getDimSize(dim));
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    auto shape =
-        main.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), shapeAttr);
-    return shape ? shape[dim] : Attribute();
-  }
-  unsigned dynamic =
-      llvm::count_if(type.getShape().take_front(dim), ShapedType::isDynamic);
-  return llvm::TypeSwitch<Operation *, Attribute>(value.getDefiningOp())
-      .Case<LinearOp, PermuteOp, EmbeddingOp, RmsNormOp, LayerNormOp, RopeOp,
-            AttentionOp, ActivationOp, GluOp>([&](Operation *op) {
-        // The last dimension is that of a weight or a head, and static.
-        return dimensionOf(op->getOperand(0), dim, main);
-      })
-      .Case([&](tensor::EmptyOp empty) {
-        return sizeOf(empty.getDynamicSizes()[dynamic], main);
-      })
-      .Case([&](tensor::CastOp cast) {
-        return dimensionOf(cast.getSource(), dim, main);
-      })
-      .Case([&](tensor::ExpandShapeOp expand) {
-        return sizeOf(expand.getMixedOutputShape()[dim], main);
-      })
-      .Case([&](tensor::ExtractSliceOp slice) {
-        return slice.getSourceType().getRank() == type.getRank()
-                   ? sizeOf(slice.getMixedSizes()[dim], main)
-                   : Attribute();
-      })
-      .Case([&](tensor::CollapseShapeOp collapse) {
-        return productOf(collapse.getSrc(),
-                         collapse.getReassociationIndices()[dim], main);
-      })
-      .Case([&](DestinationStyleOpInterface op) {
-        return dimensionOf(op.getTiedOpOperand(cast<OpResult>(value))->get(),
-                           dim, main);
-      })
-      .Default(Attribute());
-}
-
-/// The sizes of a tensor as `lq.shape`; null if they are not known.
-static ArrayAttr shapeOf(Value value, func::FuncOp main) {
-  auto type = cast<RankedTensorType>(value.getType());
-  SmallVector<Attribute> dims;
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    if (Attribute dim = dimensionOf(value, i, main))
-      dims.push_back(dim);
-    else
-      return {};
-  return ArrayAttr::get(main.getContext(), dims);
-}
 
 //===----------------------------------------------------------------------===//
 // Where to cut
@@ -440,8 +229,9 @@ void BlockBuilder::collect(size_t begin, size_t end) {
                                                       : graph.ops.size() - 1;
     if (place < begin || place >= end)
       continue;
-    outputs.push_back({operand.get(), main.getResultAttr(index, nameAttr),
-                       main.getResultAttrOfType<ArrayAttr>(index, shapeAttr)});
+    outputs.push_back(
+        {operand.get(), main.getResultAttr(index, portNameAttr),
+         main.getResultAttrOfType<ArrayAttr>(index, portShapeAttr)});
     if (op)
       needed.insert(op);
   }
@@ -473,7 +263,7 @@ void BlockBuilder::addInputs() {
     namesIn(input.shape, known, model);
   for (BlockArgument argument : main.getArguments()) {
     unsigned index = argument.getArgNumber();
-    auto shape = main.getArgAttrOfType<ArrayAttr>(index, shapeAttr);
+    auto shape = main.getArgAttrOfType<ArrayAttr>(index, portShapeAttr);
     llvm::SetVector<StringRef> names;
     namesIn(shape, names, model);
     bool gives = llvm::any_of(names, [&](StringRef name) {
@@ -481,7 +271,7 @@ void BlockBuilder::addInputs() {
     });
     if (!read.contains(argument) && !gives)
       continue;
-    inputs.push_back({argument, main.getArgAttr(index, nameAttr), shape});
+    inputs.push_back({argument, main.getArgAttr(index, portNameAttr), shape});
     known.insert_range(names);
   }
   dimensions.insert_range(known);
@@ -511,12 +301,12 @@ func::FuncOp BlockBuilder::createFunction(OpBuilder &builder) {
       func::FuncOp::create(builder, main.getLoc(), "main",
                            builder.getFunctionType(argumentTypes, resultTypes));
   for (auto [i, input] : llvm::enumerate(inputs)) {
-    function.setArgAttr(i, nameAttr, input.name);
-    function.setArgAttr(i, shapeAttr, input.shape);
+    function.setArgAttr(i, portNameAttr, input.name);
+    function.setArgAttr(i, portShapeAttr, input.shape);
   }
   for (auto [i, output] : llvm::enumerate(outputs)) {
-    function.setResultAttr(i, nameAttr, output.name);
-    function.setResultAttr(i, shapeAttr, output.shape);
+    function.setResultAttr(i, portNameAttr, output.name);
+    function.setResultAttr(i, portShapeAttr, output.shape);
   }
   builder.setInsertionPointToStart(function.addEntryBlock());
   IRMapping mapping;
@@ -562,38 +352,36 @@ OwningOpRef<ModuleOp> BlockBuilder::build(const Neck *from, const Neck *to) {
   return module;
 }
 
-/// Says that the module is a model of named tensors.
-static void setKind(ModuleOp module) {
-  Builder builder(module.getContext());
-  module->setAttr(modelAttr, builder.getDictionaryAttr(builder.getNamedAttr(
-                                 "kind", builder.getStringAttr("tensors"))));
+/// Fails unless the module is a model as lq-raise makes it.
+static LogicalResult checkModel(ModuleOp model) {
+  auto kind = model->getAttrOfType<DictionaryAttr>("lq.model");
+  auto main = model.lookupSymbol<func::FuncOp>("main");
+  if (!kind || !kind.getAs<StringAttr>("kind") || !main)
+    return emitError(model.getLoc())
+           << "expected a model with a function @main, as lq-raise makes it";
+  auto isPort = [](DictionaryAttr attributes) {
+    return attributes && attributes.getAs<StringAttr>(portNameAttr) &&
+           attributes.getAs<ArrayAttr>(portShapeAttr);
+  };
+  bool hasAll = true;
+  for (unsigned i = 0; i < main.getNumArguments(); ++i)
+    hasAll &= isPort(main.getArgAttrDict(i));
+  for (unsigned i = 0; i < main.getNumResults(); ++i)
+    hasAll &= isPort(main.getResultAttrDict(i));
+  if (!hasAll)
+    return emitError(main.getLoc())
+           << "expected lq.name and lq.shape on every argument and result, as "
+              "lq-raise sets them";
+  return success();
 }
 
 FailureOr<std::vector<ModelBlock>>
 lq::cutIntoBlocks(ModuleOp model, const BlockOptions &options) {
-  auto kind = model->getAttrOfType<DictionaryAttr>(modelAttr);
-  if (!kind || !kind.getAs<StringAttr>("kind") ||
-      !model.lookupSymbol<func::FuncOp>("main"))
-    return emitError(model.getLoc())
-           << "expected a model with a function @main, as lq-raise makes it";
+  if (failed(checkModel(model)))
+    return failure();
   OwningOpRef<ModuleOp> whole = model.clone();
   auto main = whole->lookupSymbol<func::FuncOp>("main");
-  for (unsigned i = 0; i < main.getNumArguments() + main.getNumResults(); ++i) {
-    unsigned result = i - main.getNumArguments();
-    bool isArgument = i < main.getNumArguments();
-    auto attributes =
-        isArgument ? main.getArgAttrDict(i) : main.getResultAttrDict(result);
-    if (!attributes || !attributes.getAs<StringAttr>(nameAttr) ||
-        !attributes.getAs<ArrayAttr>(shapeAttr))
-      return emitError(main.getLoc()) << "expected lq.name and lq.shape on "
-                                         "every argument and result, as "
-                                         "lq-raise sets them";
-  }
-  if (kind.getAs<StringAttr>("kind") == "generative")
-    simplifyGenerative(*whole, main, options.maxSequence);
-  fixDimensions(*whole, main, options.fixed);
-  setKind(*whole);
-  eraseDead(main);
+  makeSingleCall(*whole, main, options);
   IRRewriter rewriter(main.getContext());
   DominanceInfo dominance(main);
   eliminateCommonSubExpressions(rewriter, dominance, main);
@@ -614,59 +402,4 @@ lq::cutIntoBlocks(ModuleOp model, const BlockOptions &options) {
                               i < cuts.size() ? &cuts[i] : nullptr);
   }
   return blocks;
-}
-
-//===----------------------------------------------------------------------===//
-// Results
-//===----------------------------------------------------------------------===//
-
-FailureOr<std::vector<Tap>> lq::addTaps(ModelBlock &block) {
-  auto main = block.module->lookupSymbol<func::FuncOp>("main");
-  Operation *terminator = main.getBody().front().getTerminator();
-  llvm::MapVector<Value, Tap> taps;
-  main.walk([&](LinearOp linear) {
-    auto get = linear.getWeight().getDefiningOp<GetOp>();
-    if (!get)
-      return;
-    Tap &tap = taps[linear.getX()];
-    if (!llvm::is_contained(tap.weights, get.getWeight()))
-      tap.weights.push_back(get.getWeight().str());
-    tap.columns = linear.getX().getType().getShape().back();
-  });
-  Builder builder(main.getContext());
-  std::vector<Tap> result;
-  for (auto &[value, tap] : taps) {
-    ArrayAttr shape = shapeOf(value, main);
-    if (!shape)
-      return emitError(value.getLoc())
-             << "the size of what weight @" << tap.weights.front()
-             << " is multiplied by does not follow from the inputs' shapes";
-    tap.result = "tap " + std::to_string(result.size());
-    unsigned index = main.getNumResults();
-    (void)main.insertResult(
-        index, value.getType(),
-        builder.getDictionaryAttr(
-            {builder.getNamedAttr(nameAttr, builder.getStringAttr(tap.result)),
-             builder.getNamedAttr(shapeAttr, shape)}));
-    terminator->insertOperands(index, value);
-    result.push_back(std::move(tap));
-  }
-  return result;
-}
-
-void lq::dropResults(ModelBlock &block,
-                     llvm::function_ref<bool(StringRef)> isDropped) {
-  auto main = block.module->lookupSymbol<func::FuncOp>("main");
-  Operation *terminator = main.getBody().front().getTerminator();
-  BitVector dropped(main.getNumResults());
-  for (unsigned i = 0; i < main.getNumResults(); ++i)
-    dropped[i] =
-        isDropped(main.getResultAttrOfType<StringAttr>(i, nameAttr).getValue());
-  terminator->eraseOperands(dropped);
-  (void)main.eraseResults(dropped);
-  eraseDead(main);
-  for (auto weight :
-       llvm::make_early_inc_range(block.module->getOps<WeightOp>()))
-    if (SymbolTable::symbolKnownUseEmpty(weight, *block.module))
-      weight.erase();
 }

@@ -178,8 +178,7 @@ LogicalResult Calibrator::runBlock(size_t block, Executor &executor,
   if (failed(executable))
     return failure();
   if (block > 0) {
-    auto file =
-        ActivationFile::open(streamFile(block), elementsOf(incomingShape));
+    auto file = PositionedFile::open(streamFile(block));
     if (!file)
       return fail(file.takeError());
     incoming.emplace(std::move(*file));
@@ -213,14 +212,14 @@ LogicalResult Calibrator::keepStream(size_t block, size_t sample,
   outgoingShape.assign(view.shape.begin(), view.shape.end());
   int64_t elements = elementsOf(outgoingShape);
   if (!outgoing) {
-    auto file = ActivationFile::open(streamFile(block + 1), elements);
+    auto file = PositionedFile::open(streamFile(block + 1));
     if (!file)
       return fail(file.takeError());
     outgoing.emplace(std::move(*file));
   }
+  ArrayRef values(static_cast<const float *>(view.data), elements);
   if (llvm::Error error = outgoing->write(
-          static_cast<int64_t>(sample),
-          ArrayRef(static_cast<const float *>(view.data), elements)))
+          sample * values.size() * sizeof(float), bytesOf(values)))
     return fail(std::move(error));
   return success();
 }
@@ -247,7 +246,8 @@ LogicalResult Calibrator::runSample(size_t block, size_t sample,
   TensorView entering{};
   if (incoming) {
     if (llvm::Error error =
-            incoming->read(static_cast<int64_t>(sample), stream))
+            incoming->read(sample * stream.size() * sizeof(float),
+                           bytesOf(MutableArrayRef(stream))))
       return fail(std::move(error));
     entering = {std::string_view(streamName), ElementType::F32, incomingShape,
                 stream.data()};

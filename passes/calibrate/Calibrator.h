@@ -4,11 +4,11 @@
 #define LQ_PASSES_CALIBRATE_CALIBRATOR_H
 
 #include "dialects/common/WeightFile.h"
-#include "passes/calibrate/Activations.h"
 #include "passes/calibrate/Blocks.h"
 #include "passes/calibrate/Executor.h"
 #include "passes/calibrate/InputSums.h"
 #include "passes/calibrate/ModelInputs.h"
+#include "passes/calibrate/PositionedFile.h"
 #include "passes/calibrate/WorkState.h"
 #include "passes/quantize/Progress.h"
 
@@ -72,8 +72,9 @@ private:
   StatisticsHeader header;
   std::optional<WorkState> work;
   std::optional<Progress> progress;
-  /// The stream that enters and the one that leaves the block that runs.
-  std::optional<ActivationFile> incoming, outgoing;
+  /// The stream that enters and the one that leaves the block that runs: a tensor
+  /// of the same size for each sample.
+  std::optional<PositionedFile> incoming, outgoing;
   std::vector<float> stream;
   std::vector<int64_t> incomingShape, outgoingShape;
 };

@@ -6,11 +6,9 @@
 #include "runtime/JsonDepth.h"
 #include "runtime/Safetensors.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/Errno.h"
 #include "llvm/Support/JSON.h"
 
 #include <cmath>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -345,31 +343,9 @@ listTensors(const StatisticsHeader &header) {
   return tensors;
 }
 
-static llvm::Error systemError(const Twine &path, const char *what) {
-  return createStringError("cannot " + Twine(what) + " " + path + ": " +
-                           sys::StrError());
-}
-
-/// Writes all of `bytes` at `offset`.
-static bool writeAt(int descriptor, ArrayRef<char> bytes, uint64_t offset) {
-  while (!bytes.empty()) {
-    ssize_t written = ::pwrite(descriptor, bytes.data(), bytes.size(),
-                               static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written <= 0)
-      return false;
-    bytes = bytes.drop_front(written);
-    offset += written;
-  }
-  return true;
-}
-
-llvm::Expected<StatisticsWriter>
-StatisticsWriter::open(StringRef path, const StatisticsHeader &header) {
-  StatisticsWriter writer;
-  writer.path = path.str();
-  writer.header = header;
+/// Where the tensors lie, and what stands before them. Starts the file with that,
+/// unless it has it already.
+llvm::Error StatisticsWriter::start() {
   std::vector<SafetensorsTensor> tensors = listTensors(header);
   std::string prefix =
       layOutSafetensors({{versionKey.str(), version.str()},
@@ -379,53 +355,47 @@ StatisticsWriter::open(StringRef path, const StatisticsHeader &header) {
                         tensors);
   const SafetensorsTensor *tensor = tensors.data();
   uint64_t size = prefix.size();
-  for (size_t i = 0; i < header.inputs.size(); ++i) {
-    Places &places = writer.places.emplace_back();
-    places.abs = tensor++->fileOffset;
-    places.square = tensor++->fileOffset;
-    size = places.square + header.inputs[i].columns * sizeof(float);
+  for (const StatisticsInput &input : header.inputs) {
+    Places &own = places.emplace_back();
+    auto columns = static_cast<uint64_t>(input.columns);
+    own.abs = tensor++->fileOffset;
+    own.square = tensor++->fileOffset;
+    size = own.square + columns * sizeof(float);
     if (!header.hasSumXX)
       continue;
-    places.xx = tensor++->fileOffset;
-    size = places.xx +
-           header.inputs[i].columns * header.inputs[i].columns * sizeof(float);
+    own.xx = tensor++->fileOffset;
+    size = own.xx + columns * columns * sizeof(float);
   }
-  writer.descriptor =
-      ::open(writer.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (writer.descriptor < 0)
-    return systemError(path, "open");
-  std::string there(prefix.size(), '\0');
-  bool isSame = ::pread(writer.descriptor, there.data(), there.size(), 0) ==
-                    static_cast<ssize_t>(prefix.size()) &&
-                there == prefix;
-  if (!isSame && (::ftruncate(writer.descriptor, 0) != 0 ||
-                  !writeAt(writer.descriptor, prefix, 0)))
-    return systemError(path, "write");
-  if (::ftruncate(writer.descriptor, static_cast<off_t>(size)) != 0)
-    return systemError(path, "write");
-  return std::move(writer);
+  std::vector<char> there(prefix.size());
+  llvm::Error missing = file.read(0, there);
+  bool isSame = !missing && StringRef(there.data(), there.size()) == prefix;
+  consumeError(std::move(missing));
+  if (!isSame) {
+    if (llvm::Error error = file.resize(0))
+      return error;
+    if (llvm::Error error =
+            file.write(0, ArrayRef(prefix.data(), prefix.size())))
+      return error;
+  }
+  return file.resize(size);
 }
 
-StatisticsWriter::StatisticsWriter(StatisticsWriter &&other) noexcept
-    : path(std::move(other.path)),
-      descriptor(std::exchange(other.descriptor, -1)),
-      header(std::move(other.header)), places(std::move(other.places)) {}
-
-StatisticsWriter::~StatisticsWriter() {
-  if (descriptor >= 0)
-    ::close(descriptor);
+llvm::Expected<StatisticsWriter>
+StatisticsWriter::open(StringRef path, const StatisticsHeader &header) {
+  auto file = PositionedFile::open(path);
+  if (!file)
+    return file.takeError();
+  StatisticsWriter writer(std::move(*file), header);
+  if (llvm::Error error = writer.start())
+    return std::move(error);
+  return std::move(writer);
 }
 
 llvm::Error StatisticsWriter::writeTensor(uint64_t offset, StringRef name,
                                           ArrayRef<float> values) {
-  if (llvm::Error error = checkElements(path, name, values))
+  if (llvm::Error error = checkElements(file.path(), name, values))
     return error;
-  if (!writeAt(descriptor,
-               ArrayRef(reinterpret_cast<const char *>(values.data()),
-                        values.size() * sizeof(float)),
-               offset))
-    return systemError(path, "write");
-  return llvm::Error::success();
+  return file.write(offset, bytesOf(values));
 }
 
 llvm::Error StatisticsWriter::write(size_t input, const InputStatistics &sums) {
@@ -444,20 +414,4 @@ llvm::Error StatisticsWriter::write(size_t input, const InputStatistics &sums) {
   if (!header.hasSumXX)
     return llvm::Error::success();
   return writeTensor(places[input].xx, name + xxSuffix.str(), sums.sumXX);
-}
-
-llvm::Error StatisticsWriter::flush() {
-  return ::fsync(descriptor) == 0 ? llvm::Error::success()
-                                  : systemError(path, "flush");
-}
-
-llvm::Error StatisticsWriter::commit(StringRef target) {
-  if (llvm::Error error = flush())
-    return error;
-  // Close before the rename: some file systems report a full disk only here.
-  if (::close(std::exchange(descriptor, -1)) != 0)
-    return systemError(path, "write");
-  if (::rename(path.c_str(), target.str().c_str()) != 0)
-    return systemError(target, "replace");
-  return llvm::Error::success();
 }

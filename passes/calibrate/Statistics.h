@@ -20,6 +20,7 @@
 #ifndef LQ_PASSES_CALIBRATE_STATISTICS_H
 #define LQ_PASSES_CALIBRATE_STATISTICS_H
 
+#include "passes/calibrate/PositionedFile.h"
 #include "runtime/MappedFile.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -141,28 +142,25 @@ public:
   /// is the same.
   static llvm::Expected<StatisticsWriter> open(llvm::StringRef path,
                                                const StatisticsHeader &header);
-  StatisticsWriter(StatisticsWriter &&other) noexcept;
-  StatisticsWriter &operator=(StatisticsWriter &&) = delete;
-  ~StatisticsWriter();
-
   /// Writes the sums of an input, by its place in the header. Fails, naming the
   /// tensor, if one is not finite.
   llvm::Error write(size_t input, const InputStatistics &sums);
 
   /// Waits until all that was written is on the disk.
-  llvm::Error flush();
+  llvm::Error flush() { return file.flush(); }
 
   /// Flushes the file to disk and renames it to `target`, which must be on the
   /// same file system.
-  llvm::Error commit(llvm::StringRef target);
+  llvm::Error commit(llvm::StringRef target) { return file.moveTo(target); }
 
 private:
-  StatisticsWriter() = default;
+  StatisticsWriter(PositionedFile file, const StatisticsHeader &header)
+      : file(std::move(file)), header(header) {}
+  llvm::Error start();
   llvm::Error writeTensor(uint64_t offset, llvm::StringRef name,
                           llvm::ArrayRef<float> values);
 
-  std::string path;
-  int descriptor = -1;
+  PositionedFile file;
   StatisticsHeader header;
   /// Where each input's sums lie; 0 for those that are left out.
   struct Places {

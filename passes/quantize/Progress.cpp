@@ -15,7 +15,8 @@ using Clock = std::chrono::steady_clock;
 /// says nothing.
 static std::string spellRest(Clock::time_point start, int64_t done,
                              int64_t total) {
-  if (done <= 0 || done >= total)
+  // The first weights or samples say little.
+  if (done * 50 < total || done >= total)
     return "";
   double seconds = std::chrono::duration<double>(Clock::now() - start).count() *
                    static_cast<double>(total - done) /

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import ort_reference
 from lq_pipeline import Failure, call, raise_model
-from models_test import random_inputs
+from models_test import random_inputs, report_each
 
 TOKENS = 17
 BOUND = 1e-3
@@ -39,7 +39,12 @@ def reference(model):
     return inputs, ort_reference.run(session, inputs)
 
 
-def check(options, model, folder):
+def check(options, model):
+    with tempfile.TemporaryDirectory() as folder:
+        return check_in(options, model, Path(folder))
+
+
+def check_in(options, model, folder):
     raised = raise_model(options.bin, model, folder)
     inputs, expected = reference(model)
     command = [options.bin / "lq-run-blocks", raised, folder]
@@ -76,15 +81,7 @@ def main():
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--bin", type=Path, required=True, help="folder of lq's tools")
     options = parser.parse_args()
-    failures = 0
-    for model in options.models:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                print(f"ok    {model.name}: {check(options, model, Path(folder))}", flush=True)
-            except Failure as failure:
-                failures += 1
-                print(f"FAIL  {model.name}: {failure}", flush=True)
-    return failures != 0
+    return report_each(options.models, lambda model: check(options, model))
 
 
 if __name__ == "__main__":

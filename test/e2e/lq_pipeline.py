@@ -11,9 +11,9 @@ class Failure(Exception):
     pass
 
 
-def call(command, check=True):
+def call(command):
     result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if check and result.returncode != 0:
+    if result.returncode != 0:
         raise Failure(f"{Path(command[0]).name} failed: {result.stderr.strip()[-600:]}")
     return result
 

@@ -13,7 +13,6 @@ is skipped where it is not there.
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import ort_reference
 import rounded_model
+from lq_pipeline import Failure, call
 
 PROMPT, STEPS = 20, 12
 F32_BOUND = 1e-3
@@ -30,17 +30,6 @@ CACHE = Path(
     os.environ.get("LQ_CACHE")
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "lq")
 )
-
-
-class Failure(Exception):
-    pass
-
-
-def call(command):
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if result.returncode != 0:
-        raise Failure(f"{Path(command[0]).name} failed: {result.stderr.strip()[-600:]}")
-    return result
 
 
 def compile_model(options, model, folder):
@@ -168,6 +157,18 @@ def check(options, model):
         return check_tensors(options, model, session, Path(folder))
 
 
+def report_each(models, check):
+    """Prints what the check says of each model; 1 if one failed."""
+    failures = 0
+    for model in models:
+        try:
+            print(f"ok    {model.name}: {check(model)}", flush=True)
+        except Failure as failure:
+            failures += 1
+            print(f"FAIL  {model.name}: {failure}", flush=True)
+    return failures != 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", type=Path)
@@ -184,14 +185,7 @@ def main():
             print(f"skipped: no {CACHE / name}; tools/fetch-model.sh {name} makes it")
             return 77
         options.models.append(CACHE / name)
-    failures = 0
-    for model in options.models:
-        try:
-            print(f"ok    {model.name}: {check(options, model)}", flush=True)
-        except Failure as failure:
-            failures += 1
-            print(f"FAIL  {model.name}: {failure}", flush=True)
-    return failures != 0
+    return report_each(options.models, lambda model: check(options, model))
 
 
 if __name__ == "__main__":
