@@ -1,18 +1,19 @@
 //===- Awq.cpp - scale weights before they are rounded --------------------===//
 
+#include "passes/awq/BlockMeter.h"
 #include "passes/awq/ClipSearch.h"
 #include "passes/awq/Passes.h"
 #include "passes/awq/ScaleLog.h"
 #include "passes/awq/ScaledWeights.h"
+#include "dialects/common/TemporaryFolder.h"
 #include "passes/calibrate/ModelStatistics.h"
+#include "passes/calibrate/Samples.h"
 #include "passes/quantize/WeightChoice.h"
 #include "passes/quantize/WeightPlaces.h"
 #include "runtime/Sha256.h"
 
 #include "mlir/IR/Threading.h"
 #include "llvm/Support/FormatVariadic.h"
-
-#include <cblas.h>
 
 namespace lq {
 #define GEN_PASS_DEF_AWQ
@@ -27,8 +28,10 @@ namespace {
 /// One run of the pass.
 class AwqRun {
 public:
-  AwqRun(ModuleOp module, const AwqOptions &options, ProgressCallback callback)
-      : module(module), options(options), callback(std::move(callback)) {}
+  AwqRun(ModuleOp module, const AwqOptions &options,
+         const ExecutorProvider &executors, ProgressCallback callback)
+      : module(module), options(options), executors(executors),
+        callback(std::move(callback)) {}
 
   LogicalResult run();
   int64_t scaled = 0, kept = 0, clamped = 0;
@@ -50,9 +53,19 @@ private:
   LogicalResult searchAll();
   FailureOr<std::optional<InputStatistics>>
   statisticsOf(const ScalableInput &input);
-  FailureOr<ChosenScale> search(const ScalableInput &input,
+  std::optional<ChosenScale> search(const ScalableInput &input,
                                 const InputStatistics &seen);
+  std::optional<ChosenScale> searchByProducts(const ScalableInput &input,
+                                          const InputStatistics &seen,
+                                          ArrayRef<SearchMatrix> matrices,
+                                          const ScaleFamily &family);
+  std::optional<ChosenScale> searchByBlock(const ScalableInput &input,
+                                       ArrayRef<SearchMatrix> matrices,
+                                       const ScaleFamily &family);
+  /// The names of the weights of readMatrices.
+  std::vector<StringRef> namesOf(const ScalableInput &input);
   FailureOr<std::vector<SearchMatrix>> readMatrices(const ScalableInput &input);
+  LogicalResult openBlocks();
   LogicalResult write();
   LogicalResult clip(WeightOp weight, const WeightScale &scale,
                      std::vector<float> &values);
@@ -60,6 +73,7 @@ private:
 
   ModuleOp module;
   const AwqOptions &options;
+  const ExecutorProvider &executors;
   ProgressCallback callback;
 
   std::unique_ptr<WeightFiles> files;
@@ -67,6 +81,9 @@ private:
   llvm::DenseMap<Operation *, Target> targets;
   std::vector<ScalableInput> inputs;
   std::optional<ScaleLog> log;
+  /// Where errors are those of blocks: these, and a folder for their weights.
+  std::unique_ptr<TemporaryFolder> work;
+  std::unique_ptr<BlockMeter> meter;
   ScaledWeights weights;
   std::optional<Progress> progress;
   /// Of the inputs that were searched: errors as parts of the products' power.
@@ -142,6 +159,12 @@ std::string AwqRun::key() {
   std::string text;
   llvm::raw_string_ostream stream(text);
   stream << options.format << " " << statistics->header().text;
+  if (options.objective == AwqObjective::Block) {
+    stream << " " << options.searchTokens << " " << options.length << " "
+           << options.seed;
+    for (const std::string &path : options.text)
+      stream << " " << path;
+  }
   for (const StatisticsWeight &weight : statistics->header().weights)
     stream << "\n" << weight.name << " " << weight.sample;
   for (const ScalableInput &input : inputs) {
@@ -199,36 +222,107 @@ AwqRun::readMatrices(const ScalableInput &input) {
   return matrices;
 }
 
-FailureOr<ChosenScale> AwqRun::search(const ScalableInput &input,
+std::vector<StringRef> AwqRun::namesOf(const ScalableInput &input) {
+  std::vector<StringRef> names;
+  for (LinearOp linear : input.linears)
+    if (WeightOp weight = weightOf(linear); targets.contains(weight))
+      names.push_back(weight.getSymName());
+  return names;
+}
+
+/// Scales by the errors of the products with the input, from its statistics.
+std::optional<ChosenScale> AwqRun::searchByProducts(const ScalableInput &input,
+                                                const InputStatistics &seen,
+                                                ArrayRef<SearchMatrix> matrices,
+                                                const ScaleFamily &family) {
+  auto threads = threadsOf(module.getContext());
+  SingleThreadedBlas blas;
+  double power = 0;
+  for (const SearchMatrix &matrix : matrices)
+    power += productPower(matrix, seen.sumXX, threads);
+  return searchScale(
+      family, seen.columns,
+      [&](ArrayRef<float> scale) -> std::optional<double> {
+        double error = 0;
+        for (const SearchMatrix &matrix : matrices) {
+          error += productError(matrix, roundScaled(matrix, scale, threads),
+                                seen.sumXX, threads);
+          progress->advance(weightOf(input.linears.front()).getSymName(),
+                            static_cast<int64_t>(matrix.weights.size()));
+        }
+        return power > 0 ? error / power : error;
+      });
+}
+
+/// Scales by the errors of the output of the block that the weights are in.
+std::optional<ChosenScale> AwqRun::searchByBlock(const ScalableInput &input,
+                                             ArrayRef<SearchMatrix> matrices,
+                                             const ScaleFamily &family) {
+  auto threads = threadsOf(module.getContext());
+  std::vector<StringRef> names = namesOf(input);
+  auto chosen = searchScale(
+      family, matrices.front().columns,
+      [&](ArrayRef<float> scale) -> std::optional<double> {
+        for (auto [name, matrix] : llvm::zip_equal(names, matrices)) {
+          if (failed(meter->setWeight(name,
+                                      roundScaled(matrix, scale, threads))))
+            return std::nullopt;
+          progress->advance(name, static_cast<int64_t>(matrix.weights.size()));
+        }
+        FailureOr<double> error = meter->measure();
+        return failed(error) ? std::nullopt : std::optional<double>(*error);
+      });
+  for (auto [name, matrix] : llvm::zip_equal(names, matrices))
+    if (failed(meter->setWeight(name, matrix.weights)))
+      return std::nullopt;
+  return chosen;
+}
+
+std::optional<ChosenScale> AwqRun::search(const ScalableInput &input,
                                       const InputStatistics &seen) {
   FailureOr<std::vector<SearchMatrix>> matrices = readMatrices(input);
   if (failed(matrices))
-    return failure();
-  auto forEach = threadsOf(module.getContext());
+    return std::nullopt;
   std::vector<double> means(seen.sumAbs.begin(), seen.sumAbs.end());
   for (double &mean : means)
     mean /= static_cast<double>(seen.tokens);
   std::vector<double> magnitudes = relativeMagnitudes(*matrices);
   ScaleFamily family(means, magnitudes, input.classes, input.classCount);
-  double power = 0;
-  int64_t elements = 0;
-  for (const SearchMatrix &matrix : *matrices) {
-    power += productPower(matrix, seen.sumXX, forEach);
-    elements += static_cast<int64_t>(matrix.weights.size());
-  }
-  ChosenScale chosen =
-      searchScale(family, seen.columns, [&](ArrayRef<float> scale) {
-        double error = 0;
-        for (const SearchMatrix &matrix : *matrices)
-          error += productError(matrix, roundScaled(matrix, scale, forEach),
-                                seen.sumXX, forEach);
-        progress->advance(weightOf(input.linears.front()).getSymName(),
-                          elements);
-        return error;
-      });
-  chosen.before /= power;
-  chosen.after /= power;
-  return chosen;
+  FailureOr<bool> isInBlock = false;
+  if (meter)
+    isInBlock = meter->enter(namesOf(input));
+  if (failed(isInBlock))
+    return std::nullopt;
+  return *isInBlock ? searchByBlock(input, *matrices, family)
+                    : searchByProducts(input, seen, *matrices, family);
+}
+
+/// Opens what errors of blocks are measured with.
+LogicalResult AwqRun::openBlocks() {
+  if (options.objective != AwqObjective::Block)
+    return success();
+  if (options.length <= 0 || options.searchTokens < options.length)
+    return emitError(module.getLoc())
+           << "option search-tokens: expected at least one sample of "
+           << options.length << " tokens, got " << options.searchTokens;
+  SampleOptions wanted{{options.text.begin(), options.text.end()},
+                       options.searchTokens / options.length,
+                       options.length,
+                       options.seed};
+  FailureOr<Samples> samples =
+      chooseSamples(module, wanted, options.tokenizer);
+  if (failed(samples))
+    return failure();
+  auto folder = TemporaryFolder::create(options.archive);
+  if (!folder)
+    return fail(folder.takeError());
+  work = std::move(*folder);
+  auto created = BlockMeter::create(module, std::move(samples->tokens),
+                                    executors, work->path());
+  if (failed(created))
+    return failure();
+  meter = std::move(*created);
+  return success();
 }
 
 LogicalResult AwqRun::searchAll() {
@@ -253,8 +347,8 @@ LogicalResult AwqRun::searchAll() {
       continue;
     }
     if (!log->find(i)) {
-      FailureOr<ChosenScale> chosen = search(input, **seen);
-      if (failed(chosen))
+      std::optional<ChosenScale> chosen = search(input, **seen);
+      if (!chosen)
         return failure();
       if (llvm::Error error = log->add(i, *chosen))
         return fail(std::move(error));
@@ -289,6 +383,7 @@ LogicalResult AwqRun::clip(WeightOp weight, const WeightScale &scale,
   if (!*seen)
     return success();
   RankedTensorType type = weight.getTensorType();
+  SingleThreadedBlas blas;
   SearchMatrix matrix{target->second.format, type.getDimSize(0),
                       type.getDimSize(1), std::move(values)};
   clamped += clipWeights(matrix, scale.columns, (*seen)->sumXX,
@@ -357,13 +452,7 @@ LogicalResult AwqRun::run() {
       total += elements * (ScaleFamily::ratios + 1);
   }
   progress.emplace("scale", total, callback);
-  int threads = openblas_get_num_threads();
-  openblas_set_num_threads(1);
-  LogicalResult done = searchAll();
-  if (succeeded(done))
-    done = write();
-  openblas_set_num_threads(threads);
-  if (failed(done))
+  if (failed(openBlocks()) || failed(searchAll()) || failed(write()))
     return failure();
   log->remove();
   remark();
@@ -372,9 +461,15 @@ LogicalResult AwqRun::run() {
 
 namespace {
 struct AwqPass : lq::impl::AwqBase<AwqPass> {
-  using AwqBase::AwqBase;
-  AwqPass(AwqOptions options, ProgressCallback callback)
-      : AwqBase(std::move(options)), callback(std::move(callback)) {}
+  AwqPass(AwqOptions options, ExecutorProvider executors,
+          ProgressCallback callback)
+      : AwqBase(std::move(options)), executors(std::move(executors)),
+        callback(std::move(callback)) {}
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    if (executors.registerDialects)
+      executors.registerDialects(registry);
+  }
 
   void runOnOperation() override {
     AwqOptions options{format,
@@ -383,8 +478,14 @@ struct AwqPass : lq::impl::AwqBase<AwqPass> {
                        {include.begin(), include.end()},
                        {exclude.begin(), exclude.end()},
                        clip,
+                       objective,
+                       {text.begin(), text.end()},
+                       tokenizer,
+                       searchTokens,
+                       length,
+                       seed,
                        progress};
-    AwqRun run(getOperation(), options,
+    AwqRun run(getOperation(), options, executors,
                callback ? callback : progressIf(progress));
     if (failed(run.run()))
       return signalPassFailure();
@@ -394,11 +495,18 @@ struct AwqPass : lq::impl::AwqBase<AwqPass> {
   }
 
 private:
+  ExecutorProvider executors;
   ProgressCallback callback;
 };
 } // namespace
 
 std::unique_ptr<Pass> lq::createAwq(AwqOptions options,
+                                    ExecutorProvider executors,
                                     ProgressCallback progress) {
-  return std::make_unique<AwqPass>(std::move(options), std::move(progress));
+  return std::make_unique<AwqPass>(std::move(options), std::move(executors),
+                                   std::move(progress));
+}
+
+void lq::registerAwqPasses(const ExecutorProvider &executors) {
+  registerPass([=] { return createAwq({}, executors); });
 }

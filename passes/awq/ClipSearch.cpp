@@ -28,8 +28,8 @@ struct Group {
 class Clipper {
 public:
   Clipper(SearchMatrix &matrix, llvm::ArrayRef<float> scale,
-          llvm::ArrayRef<float> sumXX, ForEach forEach)
-      : matrix(matrix), scale(scale), sumXX(sumXX), forEach(forEach) {
+          llvm::ArrayRef<float> sumXX, ParallelFor parallelFor)
+      : matrix(matrix), scale(scale), sumXX(sumXX), parallelFor(parallelFor) {
     for (const FormatRun &run : matrix.format.splitColumns(matrix.columns))
       for (int64_t k = 0; k < run.columns; k += run.groupColumns())
         groups.push_back({run.firstColumn + k,
@@ -51,7 +51,7 @@ private:
 
   SearchMatrix &matrix;
   llvm::ArrayRef<float> scale, sumXX;
-  ForEach forEach;
+  ParallelFor parallelFor;
   std::vector<Group> groups;
   /// By row and group.
   std::vector<Best> best;
@@ -80,14 +80,14 @@ SearchMatrix Clipper::clamped(
 /// Measures each group of each row with all clamped by this step.
 void Clipper::measure(int step) {
   std::vector<float> change =
-      roundTrip(clamped([&](int64_t, int64_t) { return step; }), forEach);
+      roundTrip(clamped([&](int64_t, int64_t) { return step; }), parallelFor);
   int64_t columns = matrix.columns;
   for (size_t i = 0; i < change.size(); ++i) {
     change[i] -= matrix.weights[i];
     if (!scale.empty())
       change[i] /= scale[i % columns];
   }
-  forEach(static_cast<int64_t>(groups.size()), [&](int64_t g) {
+  parallelFor(static_cast<int64_t>(groups.size()), [&](int64_t g) {
     auto [first, width] = groups[g];
     std::vector<float> product(matrix.rows * width);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, matrix.rows, width,
@@ -116,6 +116,6 @@ int64_t Clipper::run() {
 }
 
 int64_t lq::clipWeights(SearchMatrix &matrix, llvm::ArrayRef<float> scale,
-                        llvm::ArrayRef<float> sumXX, ForEach forEach) {
-  return Clipper(matrix, scale, sumXX, forEach).run();
+                        llvm::ArrayRef<float> sumXX, ParallelFor parallelFor) {
+  return Clipper(matrix, scale, sumXX, parallelFor).run();
 }

@@ -18,7 +18,7 @@ bool mayClip(const FormatDescription &format);
 /// samples themselves. The weights are those of inputs x / scale (empty: x).
 /// Returns how many groups were clamped.
 int64_t clipWeights(SearchMatrix &matrix, llvm::ArrayRef<float> scale,
-                    llvm::ArrayRef<float> sumXX, ForEach forEach);
+                    llvm::ArrayRef<float> sumXX, ParallelFor parallelFor);
 
 } // namespace lq
 

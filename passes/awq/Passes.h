@@ -5,19 +5,25 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/calibrate/Executor.h"
 #include "passes/quantize/Progress.h"
 
 namespace lq {
 
+/// What errors scales are chosen by.
+enum class AwqObjective { Products, Block };
+
 #define GEN_PASS_DECL
 #include "passes/awq/Passes.h.inc"
 
-#define GEN_PASS_REGISTRATION
-#include "passes/awq/Passes.h.inc"
-
-/// The pass with a callback for its progress, called from the pass's thread.
+/// The pass; `progress` is called from the pass's thread. Executors are needed
+/// where errors are those of blocks.
 std::unique_ptr<mlir::Pass> createAwq(AwqOptions options,
-                                      ProgressCallback progress);
+                                      ExecutorProvider executors,
+                                      ProgressCallback progress = {});
+
+/// Makes the passes known by name. They run models with these executors.
+void registerAwqPasses(const ExecutorProvider &executors);
 
 } // namespace lq
 

@@ -34,6 +34,8 @@ def Awq : Pass<"lq-awq", "::mlir::ModuleOp"> {
     beside the archive until the pass is complete, so that an interrupted run goes
     on where it stopped. The weights of one input are in memory at a time.
   }];
+  // Tools hand it the executors.
+  let constructor = "::lq::createAwq({}, {})";
   let options = [
     Option<"format", "format", "std::string", /*default=*/"",
            "Name of the format, or mix of formats, that the weights will be encoded as (required)">,
@@ -47,6 +49,23 @@ def Awq : Pass<"lq-awq", "::mlir::ModuleOp"> {
                "Take weights whose name matches one of these regular expressions to stay as they are">,
     Option<"clip", "clip", "bool", /*default=*/"true",
            "Clamp weights that are far larger than the rest of their group">,
+    Option<"objective", "objective", "::lq::AwqObjective", /*default=*/"::lq::AwqObjective::Products",
+           "The errors that scales are chosen by",
+           [{::llvm::cl::values(
+             clEnumValN(::lq::AwqObjective::Products, "products",
+                        "of the products with the input, by its statistics"),
+             clEnumValN(::lq::AwqObjective::Block, "block",
+                        "of the output of the layer, which is run over text"))}]>,
+    ListOption<"text", "text", "std::string",
+               "objective=block: files of text to run over; *.jsonl: JSON objects with a field \"text\", one a line">,
+    Option<"tokenizer", "tokenizer", "std::string", /*default=*/"",
+           "objective=block: the tokenizer.json, or the folder that has it">,
+    Option<"searchTokens", "search-tokens", "int64_t", /*default=*/"4096",
+           "objective=block: tokens to run over">,
+    Option<"length", "length", "int64_t", /*default=*/"512",
+           "objective=block: tokens of a sample">,
+    Option<"seed", "seed", "uint64_t", /*default=*/"0",
+           "objective=block: another number chooses other samples of the text">,
     Option<"progress", "progress", "bool", /*default=*/"false",
            "Report progress to stderr">,
   ];

@@ -4,7 +4,6 @@
 
 #include "passes/quantize/RoundToNearest.h"
 
-#include <cblas.h>
 #include <cmath>
 #include <numeric>
 
@@ -14,10 +13,11 @@ using namespace lq;
 static constexpr int64_t slabRows = 32;
 
 /// Calls `body(slab, first, rows)` for the slabs of a matrix's rows.
-static void forSlabs(
-    int64_t rows, ForEach forEach,
-    llvm::function_ref<void(int64_t slab, int64_t first, int64_t rows)> body) {
-  forEach((rows + slabRows - 1) / slabRows, [&](int64_t slab) {
+static void
+forSlabs(int64_t rows, ParallelFor parallelFor,
+         llvm::function_ref<void(int64_t slab, int64_t first, int64_t rows)>
+             body) {
+  parallelFor((rows + slabRows - 1) / slabRows, [&](int64_t slab) {
     int64_t first = slab * slabRows;
     body(slab, first, std::min(slabRows, rows - first));
   });
@@ -32,17 +32,16 @@ static std::vector<float> sharedFactors(const SearchMatrix &matrix) {
   return factors;
 }
 
-std::vector<float> lq::roundTrip(const SearchMatrix &matrix, ForEach forEach) {
+std::vector<float> lq::roundTrip(const SearchMatrix &matrix, ParallelFor parallelFor) {
   std::vector<float> rounded(matrix.weights.size());
   std::vector<float> factors = sharedFactors(matrix);
-  forSlabs(matrix.rows, forEach, [&](int64_t, int64_t first, int64_t rows) {
+  forSlabs(matrix.rows, parallelFor, [&](int64_t, int64_t first, int64_t rows) {
     auto values = llvm::ArrayRef(matrix.weights)
                       .slice(first * matrix.columns, rows * matrix.columns);
     Planes planes;
     planes.resize(matrix.format, rows, matrix.columns);
     if (!factors.empty())
-      for (size_t at = 0; at < planes.scale.numbers.size();
-           at += factors.size())
+      for (size_t at = 0; at < planes.scale.numbers.size(); at += factors.size())
         std::copy(factors.begin(), factors.end(),
                   planes.scale.numbers.begin() + at);
     roundToNearest(matrix.format, values, planes);
@@ -55,42 +54,38 @@ std::vector<float> lq::roundTrip(const SearchMatrix &matrix, ForEach forEach) {
 
 std::vector<float> lq::roundScaled(const SearchMatrix &matrix,
                                    llvm::ArrayRef<float> scale,
-                                   ForEach forEach) {
+                                   ParallelFor parallelFor) {
   SearchMatrix scaled = matrix;
   int64_t columns = matrix.columns;
   for (size_t row = 0; row < scaled.weights.size(); row += columns)
     for (int64_t k = 0; k < columns; ++k)
       scaled.weights[row + k] *= scale[k];
-  std::vector<float> rounded = roundTrip(scaled, forEach);
+  std::vector<float> rounded = roundTrip(scaled, parallelFor);
   for (size_t row = 0; row < rounded.size(); row += columns)
     for (int64_t k = 0; k < columns; ++k)
       rounded[row + k] /= scale[k];
   return rounded;
 }
 
-/// The sum over rows d of d H d^T; `rowsOf` gives rows [first, first + rows).
+/// The sum over rows d of d H d^T; `rowsOf` gives rows from `first` on.
 static double sumOfForms(
-    int64_t rows, int64_t columns, llvm::ArrayRef<float> sumXX, ForEach forEach,
+    int64_t rows, int64_t columns, llvm::ArrayRef<float> sumXX,
+    ParallelFor parallelFor,
     llvm::function_ref<void(int64_t first, llvm::MutableArrayRef<float> rows)>
         rowsOf) {
   std::vector<double> sums((rows + slabRows - 1) / slabRows);
-  forSlabs(rows, forEach, [&](int64_t slab, int64_t first, int64_t count) {
-    std::vector<float> left(count * columns), right(count * columns);
-    rowsOf(first, left);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, columns,
-                columns, 1, left.data(), columns, sumXX.data(), columns, 0,
-                right.data(), columns);
-    sums[slab] = std::inner_product(
-        left.begin(), left.end(), right.begin(), 0.0, std::plus<>(),
-        [](float a, float b) { return static_cast<double>(a) * b; });
+  forSlabs(rows, parallelFor, [&](int64_t slab, int64_t first, int64_t count) {
+    std::vector<float> values(count * columns);
+    rowsOf(first, values);
+    sums[slab] = squareIn(sumXX.data(), values.data(), count, columns);
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 double lq::productError(const SearchMatrix &matrix,
                         llvm::ArrayRef<float> rounded,
-                        llvm::ArrayRef<float> sumXX, ForEach forEach) {
-  return sumOfForms(matrix.rows, matrix.columns, sumXX, forEach,
+                        llvm::ArrayRef<float> sumXX, ParallelFor parallelFor) {
+  return sumOfForms(matrix.rows, matrix.columns, sumXX, parallelFor,
                     [&](int64_t first, llvm::MutableArrayRef<float> rows) {
                       int64_t at = first * matrix.columns;
                       for (size_t i = 0; i < rows.size(); ++i)
@@ -99,8 +94,8 @@ double lq::productError(const SearchMatrix &matrix,
 }
 
 double lq::productPower(const SearchMatrix &matrix, llvm::ArrayRef<float> sumXX,
-                        ForEach forEach) {
-  return sumOfForms(matrix.rows, matrix.columns, sumXX, forEach,
+                        ParallelFor parallelFor) {
+  return sumOfForms(matrix.rows, matrix.columns, sumXX, parallelFor,
                     [&](int64_t first, llvm::MutableArrayRef<float> rows) {
                       std::copy_n(matrix.weights.begin() +
                                       first * matrix.columns,
@@ -183,16 +178,21 @@ std::vector<float> ScaleFamily::scale(int ratio) const {
   return result;
 }
 
-ChosenScale lq::searchScale(
+std::optional<ChosenScale> lq::searchScale(
     const ScaleFamily &family, int64_t columns,
-    llvm::function_ref<double(llvm::ArrayRef<float> scale)> errorOf) {
-  ChosenScale best;
-  best.before = best.after = errorOf(std::vector<float>(columns, 1));
+    llvm::function_ref<std::optional<double>(llvm::ArrayRef<float> scale)>
+        errorOf) {
+  std::optional<double> before = errorOf(std::vector<float>(columns, 1));
+  if (!before)
+    return std::nullopt;
+  ChosenScale best{{}, *before, *before};
   for (int ratio = 0; ratio < ScaleFamily::ratios; ++ratio) {
     std::vector<float> scale = family.scale(ratio);
-    double error = errorOf(scale);
-    if (error < best.after) {
-      best.after = error;
+    std::optional<double> error = errorOf(scale);
+    if (!error)
+      return std::nullopt;
+    if (*error < best.after) {
+      best.after = *error;
       best.scale = std::move(scale);
     }
   }

@@ -14,14 +14,11 @@
 #define LQ_PASSES_AWQ_SCALESEARCH_H
 
 #include "dialects/lq/Format.h"
-#include "llvm/ADT/STLFunctionalExtras.h"
+#include "passes/quantize/DenseAlgebra.h"
+#include <optional>
 #include <vector>
 
 namespace lq {
-
-/// Calls `body(i)` for each i < count, in any order, from any number of threads.
-using ForEach = llvm::function_ref<void(
-    int64_t count, llvm::function_ref<void(int64_t)> body)>;
 
 /// A matrix [rows, columns], and the format that it will be rounded to.
 struct SearchMatrix {
@@ -31,20 +28,20 @@ struct SearchMatrix {
 };
 
 /// What weights are after they were rounded to nearest in their format.
-std::vector<float> roundTrip(const SearchMatrix &matrix, ForEach forEach);
+std::vector<float> roundTrip(const SearchMatrix &matrix, ParallelFor parallelFor);
 
 /// The same of the weights with their columns multiplied by `scale`, and divided
 /// by it again.
 std::vector<float> roundScaled(const SearchMatrix &matrix,
-                               llvm::ArrayRef<float> scale, ForEach forEach);
+                               llvm::ArrayRef<float> scale, ParallelFor parallelFor);
 
 /// The sum over rows d of d H d^T, d being `rounded` - `weights` and H [columns,
 /// columns] = sum x x^T: the squared error of the matrix's products with all x.
 double productError(const SearchMatrix &matrix, llvm::ArrayRef<float> rounded,
-                    llvm::ArrayRef<float> sumXX, ForEach forEach);
+                    llvm::ArrayRef<float> sumXX, ParallelFor parallelFor);
 /// The same of the products themselves, d being the weights.
 double productPower(const SearchMatrix &matrix, llvm::ArrayRef<float> sumXX,
-                    ForEach forEach);
+                    ParallelFor parallelFor);
 
 /// How large the weights of each column are: the mean over the rows of all
 /// matrices of |w| / the largest of its group.
@@ -80,10 +77,13 @@ struct ChosenScale {
   double before = 0, after = 0;
 };
 
-/// Tries no scale and those of the family; `errorOf` measures a scale.
-ChosenScale
+/// Tries no scale and those of the family; `errorOf` measures a scale, or fails,
+/// and then so does the search.
+std::optional<ChosenScale>
 searchScale(const ScaleFamily &family, int64_t columns,
-            llvm::function_ref<double(llvm::ArrayRef<float> scale)> errorOf);
+            llvm::function_ref<
+                std::optional<double>(llvm::ArrayRef<float> scale)>
+                errorOf);
 
 } // namespace lq
 

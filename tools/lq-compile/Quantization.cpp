@@ -224,7 +224,7 @@ private:
     awq.format = wanted.format;
     awq.statistics = statistics;
     awq.archive = work("awq.weights");
-    passes.addPass(createAwq(awq, options.progress));
+    passes.addPass(createAwq(awq, hostExecutors(), options.progress));
   }
 
   void addAllocation() {

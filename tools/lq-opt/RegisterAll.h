@@ -47,7 +47,7 @@ inline void registerAllPasses() {
   registerCheckpointPasses();
   registerCalibratePasses(hostExecutors());
   registerAllocatePasses(hostExecutors());
-  registerAwqPasses();
+  registerAwqPasses(hostExecutors());
   registerPackPasses();
   registerRotatePasses();
   registerLqRaisePasses();

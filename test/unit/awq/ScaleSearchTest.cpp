@@ -107,10 +107,13 @@ TEST(ScaleSearch, ChoosesWhatThePlainSearchChooses) {
   ScaleFamily family(inputs, magnitudes, eachItsOwn(columns), columns);
   std::vector<float> products = productsOf(x);
   ChosenScale chosen =
-      searchScale(family, columns, [&](llvm::ArrayRef<float> scale) {
-        return productError(matrix, roundScaled(matrix, scale, serially),
-                            products, serially);
-      });
+      searchScale(family, columns,
+                  [&](llvm::ArrayRef<float> scale) -> std::optional<double> {
+                    return productError(matrix,
+                                        roundScaled(matrix, scale, serially),
+                                        products, serially);
+                  })
+          .value();
 
   std::vector<double> best(columns, 1);
   double before = errorOf(weights, x, group, best), after = before;
@@ -135,10 +138,24 @@ TEST(ScaleSearch, LeavesWhatNoScaleImproves) {
   std::vector<int32_t> classes = eachItsOwn(4);
   ScaleFamily family(ones, ones, classes, 4);
   ChosenScale chosen =
-      searchScale(family, 4, [](llvm::ArrayRef<float>) { return 3.0; });
+      searchScale(family, 4, [](llvm::ArrayRef<float>) { return 3.0; }).value();
   EXPECT_TRUE(chosen.scale.empty());
   EXPECT_EQ(chosen.before, 3);
   EXPECT_EQ(chosen.after, 3);
+}
+
+TEST(ScaleSearch, FailsWhereAnErrorCannotBeMeasured) {
+  std::vector<double> ones(4, 1);
+  ScaleFamily family(ones, ones, eachItsOwn(4), 4);
+  int calls = 0;
+  EXPECT_FALSE(searchScale(family, 4,
+                           [&](llvm::ArrayRef<float>) -> std::optional<double> {
+                             if (++calls == 3)
+                               return std::nullopt;
+                             return 1.0;
+                           })
+                   .has_value());
+  EXPECT_EQ(calls, 3);
 }
 
 } // namespace
