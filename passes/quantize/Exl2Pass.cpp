@@ -71,11 +71,12 @@ LogicalResult QuantizeExl2Pass::checkOptions(ModuleOp module) {
            << llvm::formatv("{0}", bits.getValue()).str();
   if (group < 32 || group % 32 != 0)
     return emitError(module.getLoc())
-           << "option group: expected a multiple of 32 columns, got " << group;
+           << "option group: expected a multiple of 32 columns, got "
+           << group.getValue();
   if (sampleRows < 1)
     return emitError(module.getLoc())
            << "option sample-rows: expected at least one row, got "
-           << sampleRows;
+           << sampleRows.getValue();
   return success();
 }
 

@@ -496,6 +496,24 @@ TEST_F(GptqTest, WeightsTooLargeAreNoCrash) {
   }
 }
 
+TEST_F(GptqTest, AFactorServesAllFormats) {
+  constexpr int64_t rows = 4, columns = 128;
+  Numbers hessian = Inputs(500, columns).hessian();
+  Numbers weights =
+      WeightGenerator(6).draw(Distribution::Normal, rows * columns);
+  GptqOptions options;
+  options.order = GptqOrder::Given;
+  Gptq first = prepare(describe("q4_0"), hessian, columns, options);
+  for (const char *name : {"int3_g64", "int8_g32", "uint4_g64", "nf4"}) {
+    FormatDescription format = describe(name);
+    Planes expected = sized(format, rows, weights), planes = expected;
+    prepare(format, hessian, columns, options).quantize(weights, expected);
+    first.retarget(format).quantize(weights, planes);
+    EXPECT_EQ(planes.codes, expected.codes) << name;
+    EXPECT_EQ(planes.scale, expected.scale) << name;
+  }
+}
+
 /// Inverse factors of sizes around those of tiles.
 TEST_F(GptqTest, FactorsOfTheInverse) {
   for (int64_t n : {1, 2, 255, 256, 257, 700}) {
