@@ -178,9 +178,9 @@ DivergenceMeter::runSample(size_t block, Executable &executable, size_t variant,
   TensorView entering{};
   if (block > 0) {
     bool isOwn = firstBlocks[variant] < block;
-    int64_t number =
-        static_cast<int64_t>((isOwn ? variant : 0) * samples.size() + sample);
-    if (llvm::Error error = incoming->read(number, stream))
+    if (llvm::Error error =
+            incoming->read(placeOf(isOwn ? variant : 0, sample, stream.size()),
+                           bytesOf(MutableArrayRef(stream))))
       return fail(std::move(error));
     entering = {std::string_view(streamName), ElementType::F32, incomingShape,
                 stream.data()};

@@ -1,11 +1,11 @@
 //===- Awq.cpp - scale weights before they are rounded --------------------===//
 
+#include "dialects/common/TemporaryFolder.h"
 #include "passes/awq/BlockMeter.h"
 #include "passes/awq/ClipSearch.h"
 #include "passes/awq/Passes.h"
 #include "passes/awq/ScaleLog.h"
 #include "passes/awq/ScaledWeights.h"
-#include "dialects/common/TemporaryFolder.h"
 #include "passes/calibrate/ModelStatistics.h"
 #include "passes/calibrate/Samples.h"
 #include "passes/quantize/WeightChoice.h"
@@ -54,14 +54,14 @@ private:
   FailureOr<std::optional<InputStatistics>>
   statisticsOf(const ScalableInput &input);
   std::optional<ChosenScale> search(const ScalableInput &input,
-                                const InputStatistics &seen);
+                                    const InputStatistics &seen);
   std::optional<ChosenScale> searchByProducts(const ScalableInput &input,
-                                          const InputStatistics &seen,
-                                          ArrayRef<SearchMatrix> matrices,
-                                          const ScaleFamily &family);
+                                              const InputStatistics &seen,
+                                              ArrayRef<SearchMatrix> matrices,
+                                              const ScaleFamily &family);
   std::optional<ChosenScale> searchByBlock(const ScalableInput &input,
-                                       ArrayRef<SearchMatrix> matrices,
-                                       const ScaleFamily &family);
+                                           ArrayRef<SearchMatrix> matrices,
+                                           const ScaleFamily &family);
   /// The names of the weights of readMatrices.
   std::vector<StringRef> namesOf(const ScalableInput &input);
   FailureOr<std::vector<SearchMatrix>> readMatrices(const ScalableInput &input);
@@ -231,10 +231,9 @@ std::vector<StringRef> AwqRun::namesOf(const ScalableInput &input) {
 }
 
 /// Scales by the errors of the products with the input, from its statistics.
-std::optional<ChosenScale> AwqRun::searchByProducts(const ScalableInput &input,
-                                                const InputStatistics &seen,
-                                                ArrayRef<SearchMatrix> matrices,
-                                                const ScaleFamily &family) {
+std::optional<ChosenScale> AwqRun::searchByProducts(
+    const ScalableInput &input, const InputStatistics &seen,
+    ArrayRef<SearchMatrix> matrices, const ScaleFamily &family) {
   auto threads = threadsOf(module.getContext());
   SingleThreadedBlas blas;
   double power = 0;
@@ -255,17 +254,18 @@ std::optional<ChosenScale> AwqRun::searchByProducts(const ScalableInput &input,
 }
 
 /// Scales by the errors of the output of the block that the weights are in.
-std::optional<ChosenScale> AwqRun::searchByBlock(const ScalableInput &input,
-                                             ArrayRef<SearchMatrix> matrices,
-                                             const ScaleFamily &family) {
+std::optional<ChosenScale>
+AwqRun::searchByBlock(const ScalableInput &input,
+                      ArrayRef<SearchMatrix> matrices,
+                      const ScaleFamily &family) {
   auto threads = threadsOf(module.getContext());
   std::vector<StringRef> names = namesOf(input);
   auto chosen = searchScale(
       family, matrices.front().columns,
       [&](ArrayRef<float> scale) -> std::optional<double> {
         for (auto [name, matrix] : llvm::zip_equal(names, matrices)) {
-          if (failed(meter->setWeight(name,
-                                      roundScaled(matrix, scale, threads))))
+          if (failed(
+                  meter->setWeight(name, roundScaled(matrix, scale, threads))))
             return std::nullopt;
           progress->advance(name, static_cast<int64_t>(matrix.weights.size()));
         }
@@ -279,7 +279,7 @@ std::optional<ChosenScale> AwqRun::searchByBlock(const ScalableInput &input,
 }
 
 std::optional<ChosenScale> AwqRun::search(const ScalableInput &input,
-                                      const InputStatistics &seen) {
+                                          const InputStatistics &seen) {
   FailureOr<std::vector<SearchMatrix>> matrices = readMatrices(input);
   if (failed(matrices))
     return std::nullopt;
@@ -309,8 +309,7 @@ LogicalResult AwqRun::openBlocks() {
                        options.searchTokens / options.length,
                        options.length,
                        options.seed};
-  FailureOr<Samples> samples =
-      chooseSamples(module, wanted, options.tokenizer);
+  FailureOr<Samples> samples = chooseSamples(module, wanted, options.tokenizer);
   if (failed(samples))
     return failure();
   auto folder = TemporaryFolder::create(options.archive);

@@ -71,9 +71,8 @@ FailureOr<ArrayRef<float>> BlockMeter::run(size_t sample) {
     return fail(results.takeError());
   const TensorView &output = results->front();
   outgoingShape.assign(output.shape.begin(), output.shape.end());
-  int64_t elements =
-      std::accumulate(outgoingShape.begin(), outgoingShape.end(), int64_t(1),
-                      std::multiplies<>());
+  int64_t elements = std::accumulate(outgoingShape.begin(), outgoingShape.end(),
+                                     int64_t(1), std::multiplies<>());
   return ArrayRef(static_cast<const float *>(output.data), elements);
 }
 
@@ -109,8 +108,8 @@ FailureOr<double> BlockMeter::measure() {
     if (failed(output))
       return failure();
     ArrayRef<float> expected = outgoing[sample];
-    bool hasStream = !incoming.empty() &&
-                     incoming[sample].size() == expected.size();
+    bool hasStream =
+        !incoming.empty() && incoming[sample].size() == expected.size();
     for (size_t i = 0; i < expected.size(); ++i) {
       double difference = (*output)[i] - expected[i];
       double added = expected[i] - (hasStream ? incoming[sample][i] : 0);

@@ -13,10 +13,9 @@ using namespace lq;
 static constexpr int64_t slabRows = 32;
 
 /// Calls `body(slab, first, rows)` for the slabs of a matrix's rows.
-static void
-forSlabs(int64_t rows, ParallelFor parallelFor,
-         llvm::function_ref<void(int64_t slab, int64_t first, int64_t rows)>
-             body) {
+static void forSlabs(
+    int64_t rows, ParallelFor parallelFor,
+    llvm::function_ref<void(int64_t slab, int64_t first, int64_t rows)> body) {
   parallelFor((rows + slabRows - 1) / slabRows, [&](int64_t slab) {
     int64_t first = slab * slabRows;
     body(slab, first, std::min(slabRows, rows - first));
@@ -32,7 +31,8 @@ static std::vector<float> sharedFactors(const SearchMatrix &matrix) {
   return factors;
 }
 
-std::vector<float> lq::roundTrip(const SearchMatrix &matrix, ParallelFor parallelFor) {
+std::vector<float> lq::roundTrip(const SearchMatrix &matrix,
+                                 ParallelFor parallelFor) {
   std::vector<float> rounded(matrix.weights.size());
   std::vector<float> factors = sharedFactors(matrix);
   forSlabs(matrix.rows, parallelFor, [&](int64_t, int64_t first, int64_t rows) {
@@ -41,7 +41,8 @@ std::vector<float> lq::roundTrip(const SearchMatrix &matrix, ParallelFor paralle
     Planes planes;
     planes.resize(matrix.format, rows, matrix.columns);
     if (!factors.empty())
-      for (size_t at = 0; at < planes.scale.numbers.size(); at += factors.size())
+      for (size_t at = 0; at < planes.scale.numbers.size();
+           at += factors.size())
         std::copy(factors.begin(), factors.end(),
                   planes.scale.numbers.begin() + at);
     roundToNearest(matrix.format, values, planes);

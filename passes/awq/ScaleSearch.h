@@ -28,12 +28,14 @@ struct SearchMatrix {
 };
 
 /// What weights are after they were rounded to nearest in their format.
-std::vector<float> roundTrip(const SearchMatrix &matrix, ParallelFor parallelFor);
+std::vector<float> roundTrip(const SearchMatrix &matrix,
+                             ParallelFor parallelFor);
 
 /// The same of the weights with their columns multiplied by `scale`, and divided
 /// by it again.
 std::vector<float> roundScaled(const SearchMatrix &matrix,
-                               llvm::ArrayRef<float> scale, ParallelFor parallelFor);
+                               llvm::ArrayRef<float> scale,
+                               ParallelFor parallelFor);
 
 /// The sum over rows d of d H d^T, d being `rounded` - `weights` and H [columns,
 /// columns] = sum x x^T: the squared error of the matrix's products with all x.
@@ -79,11 +81,10 @@ struct ChosenScale {
 
 /// Tries no scale and those of the family; `errorOf` measures a scale, or fails,
 /// and then so does the search.
-std::optional<ChosenScale>
-searchScale(const ScaleFamily &family, int64_t columns,
-            llvm::function_ref<
-                std::optional<double>(llvm::ArrayRef<float> scale)>
-                errorOf);
+std::optional<ChosenScale> searchScale(
+    const ScaleFamily &family, int64_t columns,
+    llvm::function_ref<std::optional<double>(llvm::ArrayRef<float> scale)>
+        errorOf);
 
 } // namespace lq
 
