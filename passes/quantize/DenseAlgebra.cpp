@@ -9,13 +9,14 @@
 
 using namespace lq;
 
-// LAPACK's, in column-major order.
+// LAPACK's, in column-major order. NOLINTBEGIN(readability-identifier-naming)
 extern "C" {
 void spotrf_(const char *uplo, const int *n, float *a, const int *lda,
              int *info);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda,
              int *info);
 }
+// NOLINTEND(readability-identifier-naming)
 
 SingleThreadedBlas::SingleThreadedBlas() : threads(openblas_get_num_threads()) {
   openblas_set_num_threads(1);

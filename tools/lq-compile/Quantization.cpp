@@ -65,7 +65,7 @@ static llvm::Expected<Quantization> parseMethod(mlir::MLIRContext &context,
   result.method = syntax.method;
   llvm::SmallVector<StringRef> parts;
   text.split(parts, ',');
-  auto order = llvm::find(parts, "act_order");
+  auto *order = llvm::find(parts, "act_order");
   result.isOrdered = syntax.hasOrder && order != parts.end();
   if (result.isOrdered)
     parts.erase(order);
