@@ -7,9 +7,9 @@
 //
 //     lq-run-blocks MODEL.mlir FOLDER INPUT=FILE.npy ...
 //
-// Runs them one after another on the model's inputs. Writes the last block's
-// results to FOLDER/<result>.npy, and the input of each linear to
-// FOLDER/<weight>.npy. Says how many times it has made code.
+// Runs them one after another on the model's inputs. Writes the model's results to
+// FOLDER/<result>.npy, and the input of each linear to FOLDER/<weight>.npy. Says
+// how many times it has made code.
 //
 //===----------------------------------------------------------------------===//
 
@@ -93,8 +93,13 @@ static LogicalResult runBlock(Executor &executor, ModelBlock &block,
       if (failed(writeTensor(folder + "/" + weight + ".npy",
                              results.at(tap.result))))
         return failure();
-  for (auto &[name, tensor] : results)
+  for (auto &[name, tensor] : results) {
+    bool isResult =
+        name != streamName && !llvm::StringRef(name).starts_with("tap ");
+    if (isResult && failed(writeTensor(folder + "/" + name + ".npy", tensor)))
+      return failure();
     tensors[name] = std::move(tensor);
+  }
   return success();
 }
 
@@ -116,13 +121,6 @@ static int run(ArrayRef<ModelBlock> blocks, ArrayRef<std::vector<Tap>> taps,
     if (failed(runBlock(*executor, const_cast<ModelBlock &>(block), tap, folder,
                         tensors)))
       return 1;
-  ModuleOp last = *blocks.back().module;
-  auto main = last.lookupSymbol<func::FuncOp>("main");
-  for (unsigned i = 0; i < main.getNumResults(); ++i) {
-    std::string name = main.getResultAttrOfType<StringAttr>(i, "lq.name").str();
-    if (failed(writeTensor(folder + "/" + name + ".npy", tensors.at(name))))
-      return 1;
-  }
   llvm::outs() << blocks.size() << " blocks, " << executor->codeCount()
                << " times code\n";
   return 0;
