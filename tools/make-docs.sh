@@ -37,11 +37,12 @@ dialect lq dialects/lq/LqOps.td
 dialect exec lowering/exec/ExecOps.td
 passes onnx 'Passes on the imported graph' dialects/onnx/transforms/Passes.td
 passes raise 'From onnx to lq' passes/raise/Passes.td passes/raise/general/Passes.td
-passes checkpoint 'Weights of checkpoints' passes/checkpoint/Passes.td
 passes rotate 'Rotating' passes/rotate/Passes.td
 passes quantize 'Quantizing' passes/quantize/Passes.td
 passes checkpoint 'Checkpoints of other software' passes/checkpoint/Passes.td
 passes calibrate 'Calibrating' passes/calibrate/Passes.td
+passes allocate 'Choosing formats' passes/allocate/Passes.td
+passes awq 'Activation-aware quantization' passes/awq/Passes.td
 passes pack 'Packing' passes/pack/Passes.td
 passes exec 'Passes on entry points' lowering/exec/Passes.td
 passes cpu 'Lowering to CPUs' lowering/cpu/Passes.td

@@ -1,6 +1,7 @@
 //===- Awq.cpp - scale weights before they are rounded --------------------===//
 
 #include "dialects/common/TemporaryFolder.h"
+#include "dialects/common/WeightArchive.h"
 #include "passes/awq/BlockMeter.h"
 #include "passes/awq/ClipSearch.h"
 #include "passes/awq/Passes.h"
@@ -117,6 +118,9 @@ LogicalResult AwqRun::open() {
   if (options.statistics.empty())
     return require("statistics",
                    "a file of statistics, as lq-calibrate makes it,");
+  // What cannot be written is not searched for.
+  if (auto archive = WeightArchive::append(options.archive); !archive)
+    return fail(archive.takeError());
   FailureOr<StatisticsFile> opened = openStatistics(module, options.statistics);
   if (failed(opened))
     return failure();

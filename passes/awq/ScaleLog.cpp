@@ -14,7 +14,7 @@
 using namespace lq;
 
 ScaleLog::ScaleLog(ScaleLog &&other) noexcept
-    : path(std::move(other.path)),
+    : path(std::move(other.path)), head(std::move(other.head)),
       descriptor(std::exchange(other.descriptor, -1)),
       found(std::move(other.found)) {}
 
@@ -60,28 +60,24 @@ void ScaleLog::parse(llvm::StringRef text) {
 
 llvm::Expected<ScaleLog> ScaleLog::open(llvm::StringRef path,
                                         llvm::StringRef key) {
-  ScaleLog log(path);
-  std::string head = (key + "\n").str(), kept;
-  if (auto old = llvm::MemoryBuffer::getFile(path);
-      old && (*old)->getBuffer().starts_with(head)) {
-    llvm::StringRef text = (*old)->getBuffer();
-    text = text.take_front(text.rfind('\n') + 1);
-    log.parse(text.drop_front(head.size()));
-    kept = text.str();
-  }
-  log.descriptor =
-      ::open(log.path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0666);
-  if (log.descriptor < 0)
-    return systemError(path, "open");
-  if (kept.empty() && ::ftruncate(log.descriptor, 0) != 0)
+  ScaleLog log(path, (key + "\n").str());
+  auto old = llvm::MemoryBuffer::getFile(path);
+  if (!old || !(*old)->getBuffer().starts_with(log.head))
+    return log;
+  llvm::StringRef text = (*old)->getBuffer();
+  text = text.take_front(text.rfind('\n') + 1);
+  log.parse(text.drop_front(log.head.size()));
+  if (llvm::Error error = log.openFile(0))
+    return error;
+  if (::ftruncate(log.descriptor, static_cast<off_t>(text.size())) != 0)
     return systemError(path, "write");
-  if (!kept.empty() &&
-      ::ftruncate(log.descriptor, static_cast<off_t>(kept.size())) != 0)
-    return systemError(path, "write");
-  if (kept.empty())
-    if (llvm::Error error = log.write(head))
-      return error;
   return log;
+}
+
+llvm::Error ScaleLog::openFile(int flags) {
+  descriptor = ::open(path.c_str(),
+                      O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND | flags, 0666);
+  return descriptor >= 0 ? llvm::Error::success() : systemError(path, "open");
 }
 
 llvm::Error ScaleLog::write(llvm::StringRef text) {
@@ -102,7 +98,13 @@ const ChosenScale *ScaleLog::find(size_t input) const {
 
 llvm::Error ScaleLog::add(size_t input, const ChosenScale &scale) {
   found[input] = scale;
-  return write(lineOf(input, scale));
+  std::string text = lineOf(input, scale);
+  if (descriptor < 0) {
+    if (llvm::Error error = openFile(O_TRUNC))
+      return error;
+    text = head + text;
+  }
+  return write(text);
 }
 
 void ScaleLog::remove() { llvm::sys::fs::remove(path); }

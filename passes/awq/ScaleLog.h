@@ -15,8 +15,8 @@ namespace lq {
 /// was interrupted goes on.
 class ScaleLog {
 public:
-  /// Opens or makes the file at `path`. What is in it counts only if it is of a
-  /// run with the same `key`, a digest of all that scales depend on.
+  /// Reads the file at `path` if there is one. What is in it counts only if it is of
+  /// a run with the same `key`, a digest of all that scales depend on.
   static llvm::Expected<ScaleLog> open(llvm::StringRef path,
                                        llvm::StringRef key);
   ScaleLog(ScaleLog &&other) noexcept;
@@ -26,17 +26,21 @@ public:
   size_t size() const { return found.size(); }
   /// The scale of an input by its number; null if it was not searched yet.
   const ChosenScale *find(size_t input) const;
-  /// Writes it to the disk.
+  /// Writes it to the disk; the first one makes the file.
   llvm::Error add(size_t input, const ChosenScale &scale);
   /// Removes the file.
   void remove();
 
 private:
-  ScaleLog(llvm::StringRef path) : path(path) {}
+  ScaleLog(llvm::StringRef path, std::string head)
+      : path(path), head(std::move(head)) {}
+  llvm::Error openFile(int flags);
   void parse(llvm::StringRef text);
   llvm::Error write(llvm::StringRef text);
 
   std::string path;
+  /// The first line.
+  std::string head;
   int descriptor = -1;
   std::map<size_t, ChosenScale> found;
 };

@@ -43,7 +43,12 @@ TEST_F(ScaleLogTest, KeepsNumbersExactly) {
 
 TEST_F(ScaleLogTest, ForgetsAnotherRun) {
   ASSERT_FALSE(static_cast<bool>(open("key").add(0, {})));
-  EXPECT_EQ(open("another").size(), 0u);
+  {
+    ScaleLog another = open("another");
+    EXPECT_EQ(another.size(), 0u);
+    ASSERT_FALSE(static_cast<bool>(another.add(1, {})));
+  }
+  EXPECT_EQ(open("another").size(), 1u);
   EXPECT_EQ(open("key").size(), 0u);
 }
 
@@ -62,11 +67,19 @@ TEST_F(ScaleLogTest, GoesOnAfterALineThatWasCutOff) {
   EXPECT_FALSE(std::ifstream(path).good());
 }
 
+TEST_F(ScaleLogTest, MakesNoFileForNothing) {
+  open("key");
+  EXPECT_FALSE(std::ifstream(path).good());
+}
+
 TEST_F(ScaleLogTest, SaysWhatCannotBeOpened) {
   auto log = ScaleLog::open(testing::TempDir() + "no/such/folder", "key");
-  ASSERT_FALSE(static_cast<bool>(log));
-  EXPECT_NE(llvm::toString(log.takeError()).find("no/such/folder: cannot open"),
-            std::string::npos);
+  ASSERT_TRUE(static_cast<bool>(log));
+  llvm::Error error = log->add(0, {});
+  ASSERT_TRUE(static_cast<bool>(error));
+  EXPECT_NE(
+      llvm::toString(std::move(error)).find("no/such/folder: cannot open"),
+      std::string::npos);
 }
 
 } // namespace
