@@ -13,6 +13,7 @@
 #include "mlir/IR/Threading.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/pack/Passes.h"
+#include "runtime/Buffer.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -64,7 +65,7 @@ private:
   /// two.
   llvm::StringMap<SmallVector<LoadedWeight, 1>> weights;
   /// What has been put in the place of weights, by index.
-  std::map<size_t, std::vector<char>> replaced;
+  std::map<size_t, Buffer> replaced;
   std::unique_ptr<const Model> model;
   std::unique_ptr<Session> session;
   std::vector<TensorView> given, results;
@@ -163,27 +164,34 @@ llvm::Error HostExecutable::replace(const LoadedWeight &weight,
     return llvm::createStringError("the weight is no dense matrix of numbers");
   int64_t rows = weight.type.getDimSize(0);
   int64_t columns = weight.type.getNumElements() / rows;
-  std::vector<char> &bytes = replaced[weight.index];
+  TileLayout layout = getTileLayout(format.getDescription(), rows, columns);
+  int64_t size = isTiled(weight.type) ? layout.totalBytes()
+                                      : format.getRowBytes(columns) * rows;
+  Buffer &buffer = replaced[weight.index];
+  if (!buffer.data()) {
+    auto created = Buffer::create(static_cast<uint64_t>(size), "a weight");
+    if (!created)
+      return llvm::createStringError(created.error().message());
+    buffer = std::move(*created);
+  }
+  MutableArrayRef bytes(static_cast<char *>(buffer.data()), size);
   if (!isTiled(weight.type)) {
     Planes planes;
     planes.resize(format.getDescription(), rows, columns);
     llvm::copy(values, planes.values.begin());
-    bytes.resize(format.getRowBytes(columns) * rows);
     format.encode(planes, bytes);
   } else {
-    TileLayout layout = getTileLayout(format.getDescription(), rows, columns);
-    bytes.assign(layout.totalBytes(), 0);
     parallelFor(context, 0, layout.rowBlocks, [&](size_t block) {
       int64_t first = static_cast<int64_t>(block) * tileRows;
-      tileRowsOf(format.getDescription(),
-                 values.slice(first * columns,
-                              std::min(tileRows, rows - first) * columns),
-                 columns,
-                 MutableArrayRef(bytes).slice(block * layout.rowBlockBytes,
-                                              layout.rowBlockBytes));
+      tileRowsOf(
+          format.getDescription(),
+          values.slice(first * columns,
+                       std::min(tileRows, rows - first) * columns),
+          columns,
+          bytes.slice(block * layout.rowBlockBytes, layout.rowBlockBytes));
     });
   }
-  session->setWeight(weight.index, bytes.data());
+  session->setWeight(weight.index, buffer.data());
   return llvm::Error::success();
 }
 

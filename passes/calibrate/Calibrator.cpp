@@ -65,6 +65,14 @@ LogicalResult Calibrator::prepare() {
              });
     });
   }
+  // What comes after the last linear need not be computed.
+  while (!blocks.empty() && taps.back().empty()) {
+    blocks.pop_back();
+    taps.pop_back();
+  }
+  if (!blocks.empty())
+    dropResults(blocks.back(),
+                [](StringRef name) { return name == streamName; });
   return describeInputs();
 }
 
