@@ -128,6 +128,11 @@ void SpaceFinder::visitLinear(LinearOp linear) {
     usable &= checkWeight(linear.getWeight(), space, linear);
   if (linear.getBias())
     usable &= checkWeight(linear.getBias(), linear.getResult(), linear);
+  // Where heads were joined behind a norm, gamma is repeated.
+  if (RmsNormOp norm = norms.lookup(linear.getX()))
+    if (lastDimension(linear.getX()) % lastDimension(norm.getGamma()) != 0)
+      block(linear.getX(), linear,
+            "the gamma of an RMS norm has other elements than the columns");
   if (usable)
     linears.push_back(linear);
 }
@@ -152,6 +157,11 @@ void SpaceFinder::visitNorm(RmsNormOp norm) {
 void SpaceFinder::visitAttention(AttentionOp attention) {
   join(attention.getV(), attention.getResult());
   attentions.push_back(attention.getResult());
+  if (norms.lookup(attention.getV()))
+    block(attention.getV(), attention,
+          "the gamma of an RMS norm cannot pass an attention");
+  if (attention.getMask())
+    block(attention.getMask(), attention, "attention reads it as a mask");
   block(attention.getQ(), attention, "attention reads it as queries");
   block(attention.getK(), attention, "attention reads it as keys");
 }
@@ -163,8 +173,8 @@ class LinearBody {
 public:
   explicit LinearBody(linalg::GenericOp generic) : generic(generic) {}
   bool check();
-  /// Inputs that the result is a sum of, and whether it adds two.
-  llvm::SmallVector<Value> terms;
+  /// Inputs that the result is a sum of, and those of shared numbers.
+  llvm::SmallVector<Value> terms, scalars;
 
 private:
   bool readInputs();
@@ -192,8 +202,10 @@ bool LinearBody::readInputs() {
     bool along = llvm::is_contained(map.getResults(), last);
     bool isLast = map.getNumResults() && map.getResults().back() == last;
     Value argument = generic.getMatchingBlockArgument(input);
-    if (!along)
+    if (!along) {
+      scalars.push_back(input->get());
       continue;
+    }
     if (!map.isProjectedPermutation() || !isLast ||
         lastDimension(input->get()) != lastDimension(generic.getResult(0)))
       return false;
@@ -239,6 +251,9 @@ void SpaceFinder::visitLoops(linalg::GenericOp generic) {
   LinearBody body(generic);
   if (!body.check())
     return visitUnknown(generic, "loops work on single elements");
+  // Numbers that all elements of a result share may be elements of a vector.
+  for (Value scalar : body.scalars)
+    block(scalar, generic, "loops work on single elements");
   if (body.terms.size() == 1)
     return join(body.terms.front(), generic.getResult(0));
   add(generic, body.terms, generic.getResult(0));

@@ -9,7 +9,8 @@ Finished rows are kept in the work folder: an interrupted run goes on where it s
 --again=REGEX measures rows anew, as is needed when the compiler has changed. --update=FILE
 puts the table between the marks of a Markdown file, and a picture beside it.
 
-"bits" are bits per weight of the whole artifact, as stored. "time" and "memory" are those
+"bits" are the bits of all weights of the artifact, as stored, over the number of the f32
+model's weights: where a method stores a weight twice, it counts twice. "time" and "memory" are those
 of the program that quantizes, from its start to its end: of lq-compile with the reading
 of the model and the generation of code, and the most memory that is resident, mapped
 files included; of llama-quantize alone, whose files lq-compile then reads. Calibrating is done
@@ -54,21 +55,22 @@ class Method:
 ROUNDING = ("rounding", "q8_0 q6_k q5_1 q5_0 q4_1 q4_0 iq4_nl nf4 mxfp4 uint4_g32 uint4_g128 "
             "int4_g32 int4_g128 uint3_g32 uint3_g128 int3_g32 uint2_g32")
 MIXES = ("rounding, mixes", "q5_k_m q4_k_m iq4_xs_mix q3_k_l q3_k_m q3_k_s q2_k_mix")
-IMPORTANCE = ("importance", "iq4_nl q4_0 uint4_g128 uint3_g128 q5_k_m q4_k_m iq4_xs_mix q3_k_m q3_k_s "
-              "q2_k_mix")
-GPTQ = ("GPTQ", "gptq:4,group=32 gptq:4,group=128 gptq:4,group=128,asym gptq:3,group=32 "
-        "gptq:3,group=128,asym gptq:iq4_nl gptq:q4_k_m gptq:q3_k_m gptq:q2_k_mix")
-AWQ = ("AWQ", "awq:4,group=32 awq:4,group=128 awq:3,group=32 awq:3,group=128")
-EXL2 = ("EXL2", "exl2:3bpw exl2:4bpw exl2:5bpw")
-AUTO = ("auto", "auto:3bpw auto:3.5bpw auto:4bpw auto:4.5bpw auto:5bpw auto:6bpw")
-ROTATED = ("rotated", "int4_g32 int4_g128 uint4_g32")
-PEER = ("llama-quantize", "Q8_0 Q6_K Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_L Q3_K_M Q3_K_S Q2_K")
-PEER_IMPORTANCE = ("llama-quantize, importance", "Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_M Q3_K_S Q2_K")
+ROTATED = ("rotated, rounding", "iq4_nl nf4 uint4_g32 uint4_g128 int4_g32 int4_g128 uint3_g32 "
+           "uint3_g128")
+PEER = ("llama-quantize", "Q8_0 Q6_K Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_M Q2_K")
+
+IMPORTANCE = ("importance", "iq4_nl uint4_g128 uint3_g128 q4_k_m q3_k_m q2_k_mix")
+GPTQ = ("GPTQ", "gptq:4,group=32 gptq:4,group=128,asym gptq:3,group=128,asym gptq:iq4_nl gptq:q4_k_m")
+AWQ = ("AWQ", "awq:4,group=128 awq:3,group=128")
+EXL2 = ("EXL2", "exl2:4bpw")
+AUTO = ("auto", "auto:3.5bpw auto:4.5bpw auto:5.5bpw")
+PEER_IMPORTANCE = ("llama-quantize, importance", "Q4_K_M IQ4_XS Q3_K_M Q2_K")
 
 STATISTICS = ("--statistics={statistics}",)
 
 METHODS = [
     *[Method(ROUNDING[0], spec) for spec in ROUNDING[1].split()],
+    *[Method(ROTATED[0], spec, ("--rotate",)) for spec in ROTATED[1].split()],
     *[Method(MIXES[0], spec) for spec in MIXES[1].split()],
     *[Method(IMPORTANCE[0], spec, STATISTICS) for spec in IMPORTANCE[1].split()],
     *[Method(GPTQ[0], spec, STATISTICS) for spec in GPTQ[1].split()],
@@ -76,10 +78,9 @@ METHODS = [
     *[Method(EXL2[0], spec, STATISTICS) for spec in EXL2[1].split()],
     *[Method(AUTO[0], spec, (*STATISTICS, "--calibrate={calibrate}"))
       for spec in AUTO[1].split()],
-    *[Method(ROTATED[0], spec, ("--rotate",)) for spec in ROTATED[1].split()],
-    *[Method(PEER[0], spec, peer=True) for spec in PEER[1].split()],
     *[Method(PEER_IMPORTANCE[0], spec, ("--imatrix", "{imatrix}"), peer=True)
       for spec in PEER_IMPORTANCE[1].split()],
+    *[Method(PEER[0], spec, peer=True) for spec in PEER[1].split()],
 ]
 
 
@@ -202,14 +203,17 @@ def calibrate(work):
     log(f"calibrating took {seconds:.0f} s and {memory / 1e6:.0f} MB")
 
 
+def needs_calibration(method):
+    return any("{" in part for part in method.options)
+
+
 def quantize_by_peer(work, method, artifact):
-    quantized = work.path("peer.gguf")
+    quantized = artifact.with_suffix(".gguf")
     options = [part.format(**work.files()) for part in method.options]
     _, seconds, memory = run([
         work.options.llama / "llama-quantize", *options, work.options.model / "original.gguf",
         quantized, method.spec, os.cpu_count()])
     compile_model(work, artifact, f"--weights={quantized}")
-    quantized.unlink()
     return seconds, memory
 
 
@@ -218,10 +222,6 @@ def quantize(work, method, artifact):
         return quantize_by_peer(work, method, artifact)
     options = [part.format(**work.files()) for part in method.options]
     return compile_model(work, artifact, f"--quantize={method.spec}", *options)
-
-
-def needs_calibration(method):
-    return any("{" in part for part in method.options)
 
 
 def lacking(method, options):
@@ -236,19 +236,23 @@ def lacking(method, options):
 def measure(work, method, logits):
     if needs_calibration(method):
         calibrate(work)
-    artifact = work.path("model.lq")
-    seconds, memory = quantize(work, method, artifact)
-    found = work.evaluate(artifact, f"--reference-logits={logits}")
-    artifact.unlink()
+    with tempfile.TemporaryDirectory(dir=work.folder) as folder:
+        artifact = Path(folder, "model.lq")
+        seconds, memory = quantize(work, method, artifact)
+        found = work.evaluate(artifact, f"--reference-logits={logits}")
     return {"seconds": seconds, "memory": memory, "eval": found}
 
 
-def row_text(method, row):
+def bits(row, reference):
+    return 8 * row["eval"]["weight_bytes"] / reference["eval"]["weights"]
+
+
+def row_text(method, row, reference):
     found = row["eval"]
     comparison = found.get("comparison")
     perplexity = found["perplexity"]
     cells = [method.family if method else "f32", f"`{method.spec}`" if method else "",
-             f"{found['bits_per_weight']:.2f}",
+             f"{bits(row, reference):.2f}",
              f"{perplexity['value']:.2f} &pm; {perplexity['standard_error']:.2f}"]
     if comparison:
         divergence = comparison["kl_divergence"]
@@ -266,27 +270,27 @@ def table_text(reference, rows):
     head = ["method", "format", "bits", "perplexity", "KL divergence", "its 99 %",
             "same likeliest token, %", "time, s", "memory, MB"]
     out = "| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|\n"
-    out += row_text(None, reference)
-    return out + "".join(row_text(method, row) for method, row in rows)
+    out += row_text(None, reference, reference)
+    return out + "".join(row_text(method, row, reference) for method, row in rows)
 
 
-def draw(path, rows):
+def draw(path, reference, rows):
     lines = {}
     for method, row in rows:
-        found = row["eval"]
-        point = (found["bits_per_weight"], found["comparison"]["kl_divergence"]["mean"]["value"])
+        divergence = row["eval"]["comparison"]["kl_divergence"]["mean"]["value"]
+        point = (bits(row, reference), divergence)
         lines.setdefault(method.family, []).append((*point, method.spec))
     write_whole(path, picture.draw(lines, "bits per weight", "KL divergence from f32"))
 
 
-def update(path, table, rows):
+def update(path, table, reference, rows):
     text = path.read_text(encoding="utf-8")
     before, mark, rest = text.partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not mark or not end:
         raise Failure(f"{path} has no {MARKS[0].strip()} ... {MARKS[1].strip()}")
     write_whole(path, before + mark + "\n" + table + "\n" + end + after)
-    draw(path.with_suffix(".svg"), rows)
+    draw(path.with_suffix(".svg"), reference, rows)
 
 
 def measure_all(work):
@@ -339,7 +343,7 @@ def main():
         table = table_text(reference, rows)
         print(table, end="")
         if options.update:
-            update(options.update, table, rows)
+            update(options.update, table, reference, rows)
     except Failure as failure:
         sys.exit(f"quality.py: {failure}")
     return failures != 0

@@ -256,15 +256,6 @@ Expected<std::vector<PositionScore>> Evaluating::score(ProgressLine &progress) {
   return scores;
 }
 
-static double bitsPerWeight(const Manifest &manifest) {
-  double bits = 0, elements = 0;
-  for (const WeightSpec &weight : manifest.weights) {
-    bits += 8 * static_cast<double>(weight.storageBytes);
-    elements += static_cast<double>(weight.elements());
-  }
-  return elements > 0 ? bits / elements : 0;
-}
-
 Expected<EvalResult> Evaluating::run() {
   auto opened = open(options.model);
   if (!opened)
@@ -288,7 +279,10 @@ Expected<EvalResult> Evaluating::run() {
   result.model = options.model;
   result.reference = reference ? reference->name() : "";
   result.text = *options.text;
-  result.bitsPerWeight = bitsPerWeight(model->manifest());
+  for (const WeightSpec &weight : model->manifest().weights) {
+    result.weights += weight.elements();
+    result.weightBytes += weight.storageBytes;
+  }
   result.chunks = chunks.count();
   result.context = chunks.context;
   result.firstScored = chunks.first + 1;

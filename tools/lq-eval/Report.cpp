@@ -29,6 +29,12 @@ static std::string number(Estimate estimate, double factor = 1) {
          number(factor * estimate.standardError, 0);
 }
 
+static double bitsPerWeight(const EvalResult &result) {
+  return result.weights ? 8 * static_cast<double>(result.weightBytes) /
+                              static_cast<double>(result.weights)
+                        : 0;
+}
+
 static std::string comparisonText(const Comparison &found) {
   return line("reference's perplexity", number(found.referencePerplexity)) +
          line("perplexity / reference's", number(found.perplexityRatio)) +
@@ -55,7 +61,7 @@ std::string lq::evalText(const EvalResult &result) {
   if (!result.reference.empty())
     out += line("reference", result.reference);
   out += line("text", result.text) + line("", settings);
-  out += line("bits per weight", number(result.bitsPerWeight)) + "\n";
+  out += line("bits per weight", number(bitsPerWeight(result))) + "\n";
   out += line("perplexity", number(result.summary.perplexity));
   if (result.summary.comparison)
     out += comparisonText(*result.summary.comparison);
@@ -92,7 +98,9 @@ std::string lq::evalJson(const EvalResult &result) {
               {"first_scored", result.firstScored},
               {"chunks", result.chunks},
               {"tokens", result.summary.tokens},
-              {"bits_per_weight", result.bitsPerWeight},
+              {"weights", result.weights},
+              {"weight_bytes", result.weightBytes},
+              {"bits_per_weight", bitsPerWeight(result)},
               {"seconds", result.seconds},
               {"perplexity", json(result.summary.perplexity)}};
   if (!result.reference.empty())

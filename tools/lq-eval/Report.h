@@ -12,7 +12,8 @@ namespace lq {
 
 struct EvalResult {
   std::string model, reference, text;
-  double bitsPerWeight = 0;
+  uint64_t weights = 0;     ///< elements of all weights of the model
+  uint64_t weightBytes = 0; ///< their bytes, as stored
   size_t chunks = 0, context = 0, firstScored = 0;
   double seconds = 0;
   Summary summary;
