@@ -2,11 +2,9 @@
 
 #include "passes/quantize/Exl2Candidates.h"
 #include "passes/quantize/InputsOfWeights.h"
-#include "passes/quantize/Passes.h"
 #include "passes/quantize/RoundToNearest.h"
-#include "passes/quantize/WeightEncoder.h"
+#include "passes/quantize/WeightPass.h"
 
-#include "mlir/IR/Threading.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -28,10 +26,9 @@ struct Matrix {
   std::vector<FormatAttrInterface> candidates;
 };
 
-struct QuantizeExl2Pass : lq::impl::QuantizeExl2Base<QuantizeExl2Pass> {
-  using QuantizeExl2Base::QuantizeExl2Base;
-  QuantizeExl2Pass(QuantizeExl2Options options, ProgressCallback callback)
-      : QuantizeExl2Base(std::move(options)), callback(std::move(callback)) {}
+struct QuantizeExl2Pass
+    : WeightPass<lq::impl::QuantizeExl2Base<QuantizeExl2Pass>> {
+  using WeightPass::WeightPass;
 
   void runOnOperation() override {
     if (failed(run(getOperation())))
@@ -51,14 +48,10 @@ private:
                        const EncodingOptions &options);
   FailureOr<Gptq> prepare(Matrix &matrix, FormatAttrInterface format,
                           ScaleMethod scales, ArrayRef<int32_t> order);
-  ProgressCallback shown() const {
-    return callback ? callback : progressIf(progress);
-  }
   std::vector<int32_t> orderOf(const Matrix &matrix) const {
     return importanceOrder(matrix.input);
   }
 
-  ProgressCallback callback;
   /// Keeps the sums of inputs mapped.
   std::shared_ptr<InputsOfWeights> inputs;
 };
@@ -112,13 +105,9 @@ FailureOr<Gptq> QuantizeExl2Pass::prepare(Matrix &matrix,
   options.order = GptqOrder::Given;
   options.scales = scales;
   options.grid.steps = 30;
-  auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> body) {
-    parallelFor(&getContext(), 0, count,
-                [&](size_t i) { body(static_cast<int64_t>(i)); });
-  };
-  auto gptq =
-      Gptq::prepare(format.getDescription(), {matrix.input.sumXX, {}, order},
-                    matrix.job.columns(), options, parallel);
+  auto gptq = Gptq::prepare(
+      format.getDescription(), {matrix.input.sumXX, {}, order},
+      matrix.job.columns(), options, ContextThreads{&getContext()});
   if (!gptq)
     return emitError(matrix.job.weight().getLoc())
            << "weight @" << matrix.job.weight().getSymName() << ": "
@@ -153,12 +142,8 @@ FailureOr<std::vector<Choice>> QuantizeExl2Pass::measure(Matrix &matrix,
     std::fill(given.begin(), given.end(), 0.0f), stored = given;
   double square =
       squareIn(matrix.input.sumXX.data(), given.data(), rows, columns);
-  auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> body) {
-    parallelFor(&getContext(), 0, count,
-                [&](size_t i) { body(static_cast<int64_t>(i)); });
-  };
-  std::vector<double> errors =
-      measureCandidates(matrix.candidates, *gptq, stored, square, parallel);
+  std::vector<double> errors = measureCandidates(
+      matrix.candidates, *gptq, stored, square, ContextThreads{&getContext()});
   std::vector<Choice> choices;
   for (auto [candidate, error] : llvm::zip_equal(matrix.candidates, errors))
     choices.push_back({job.rows() * candidate.getRowBytes(columns), error});
@@ -180,7 +165,7 @@ LogicalResult QuantizeExl2Pass::choose(ModuleOp module,
     if (ordered.insert(matrix.input.name).second)
       orderBytes += matrix.job.columns() * 4;
   }
-  Progress meter("measure", elementCount, shown());
+  Progress meter("measure", elementCount, shownProgress());
   std::vector<std::vector<Choice>> items;
   for (Matrix &matrix : matrices) {
     FailureOr<std::vector<Choice>> choices = measure(matrix, **files);
@@ -240,17 +225,15 @@ LogicalResult QuantizeExl2Pass::encode(ModuleOp module,
   FailureOr<EncodedTotals> totals = encoder.finish();
   if (failed(totals))
     return failure();
-  encodedWeights += totals->weights;
-  elements += totals->elements;
-  storageBytes += totals->bytes;
+  count(*totals);
   remarkOn(*totals, "exl2", getContext());
   return success();
 }
 
 LogicalResult QuantizeExl2Pass::run(ModuleOp module) {
   // What stands for all mixes where columns are checked.
-  EncodingOptions options{"exl2_4_g32", archive,    include, exclude,
-                          false,        requantize, shown()};
+  EncodingOptions options{"exl2_4_g32", archive,    include,        exclude,
+                          false,        requantize, shownProgress()};
   auto opened =
       InputsOfWeights::open(module, statistics, InputsOfWeights::SumXX);
   if (failed(checkOptions(module)) || failed(opened))

@@ -2,11 +2,9 @@
 
 #include "passes/quantize/Gptq.h"
 #include "passes/quantize/InputsOfWeights.h"
-#include "passes/quantize/Passes.h"
 #include "passes/quantize/RoundToNearest.h"
-#include "passes/quantize/WeightEncoder.h"
+#include "passes/quantize/WeightPass.h"
 
-#include "mlir/IR/Threading.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <numeric>
@@ -29,10 +27,9 @@ struct Shared {
   std::vector<int32_t> order;
 };
 
-struct QuantizeGptqPass : lq::impl::QuantizeGptqBase<QuantizeGptqPass> {
-  using QuantizeGptqBase::QuantizeGptqBase;
-  QuantizeGptqPass(QuantizeGptqOptions options, ProgressCallback callback)
-      : QuantizeGptqBase(std::move(options)), callback(std::move(callback)) {}
+struct QuantizeGptqPass
+    : WeightPass<lq::impl::QuantizeGptqBase<QuantizeGptqPass>> {
+  using WeightPass::WeightPass;
 
   void runOnOperation() override {
     if (failed(run(getOperation())))
@@ -46,7 +43,6 @@ private:
   LogicalResult prepare(EncodingJob &job, const InputStatistics &input);
   GptqOptions optionsFor(const EncodingJob &job) const;
 
-  ProgressCallback callback;
   /// Of the last weight.
   Shared shared;
 };
@@ -76,14 +72,10 @@ LogicalResult QuantizeGptqPass::prepare(EncodingJob &job,
   shared = {input.name, job.format, job.uses.isTable, nullptr, {}};
   if (order == ColumnOrder::Stored && !job.uses.isTable)
     shared.order = importanceOrder(input);
-  auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> body) {
-    parallelFor(&getContext(), 0, count,
-                [&](size_t i) { body(static_cast<int64_t>(i)); });
-  };
   FormatAttrInterface format = job.format;
-  auto gptq =
-      Gptq::prepare(format.getDescription(), {input.sumXX, {}, shared.order},
-                    job.columns(), optionsFor(job), parallel);
+  auto gptq = Gptq::prepare(format.getDescription(),
+                            {input.sumXX, {}, shared.order}, job.columns(),
+                            optionsFor(job), ContextThreads{&getContext()});
   if (!gptq)
     return emitError(job.weight().getLoc())
            << "weight @" << job.weight().getSymName() << ": "
@@ -123,31 +115,21 @@ QuantizeGptqPass::quantizerOf(EncodingJob &job, WeightFiles &files,
 }
 
 LogicalResult QuantizeGptqPass::run(ModuleOp module) {
-  EncodingOptions options{format,
-                          archive,
-                          include,
-                          exclude,
-                          embeddings,
-                          requantize,
-                          callback ? callback : progressIf(progress)};
   auto inputs =
       InputsOfWeights::open(module, statistics, InputsOfWeights::SumXX);
   if (failed(inputs))
     return failure();
   SingleThreadedBlas blas;
   shared = {};
-  auto totals =
-      encodeWeights(module, options, [&](EncodingJob &job, WeightFiles &files) {
-        return quantizerOf(job, files, *inputs);
-      });
+  auto totals = encodeWeights(module, encodingOptions(),
+                              [&](EncodingJob &job, WeightFiles &files) {
+                                return quantizerOf(job, files, *inputs);
+                              });
   shared = {};
   if (failed(totals))
     return failure();
   inputs->remark();
-  encodedWeights += totals->weights;
-  fallbackWeights += totals->fallbacks;
-  elements += totals->elements;
-  storageBytes += totals->bytes;
+  count(*totals);
   return success();
 }
 

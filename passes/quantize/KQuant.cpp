@@ -1,9 +1,8 @@
 //===- KQuant.cpp - encode weights with searched scales -------------------===//
 
 #include "passes/quantize/InputsOfWeights.h"
-#include "passes/quantize/Passes.h"
 #include "passes/quantize/ScaleMethod.h"
-#include "passes/quantize/WeightEncoder.h"
+#include "passes/quantize/WeightPass.h"
 
 namespace lq {
 #define GEN_PASS_DEF_KQUANT
@@ -14,19 +13,10 @@ using namespace mlir;
 using namespace lq;
 
 namespace {
-struct KQuantPass : lq::impl::KQuantBase<KQuantPass> {
-  using KQuantBase::KQuantBase;
-  KQuantPass(KQuantOptions options, ProgressCallback callback)
-      : KQuantBase(std::move(options)), callback(std::move(callback)) {}
+struct KQuantPass : WeightPass<lq::impl::KQuantBase<KQuantPass>> {
+  using WeightPass::WeightPass;
 
   void runOnOperation() override {
-    EncodingOptions options{format,
-                            archive,
-                            include,
-                            exclude,
-                            embeddings,
-                            requantize,
-                            callback ? callback : progressIf(progress)};
     std::optional<InputsOfWeights> inputs;
     if (!statistics.empty()) {
       auto opened = InputsOfWeights::open(getOperation(), statistics,
@@ -35,7 +25,7 @@ struct KQuantPass : lq::impl::KQuantBase<KQuantPass> {
         return signalPassFailure();
       inputs.emplace(std::move(*opened));
     }
-    auto totals = encodeWeights(getOperation(), options,
+    auto totals = encodeWeights(getOperation(), encodingOptions(),
                                 [&](EncodingJob &job, WeightFiles &files) {
                                   return quantizerOf(job, files, inputs);
                                 });
@@ -43,10 +33,7 @@ struct KQuantPass : lq::impl::KQuantBase<KQuantPass> {
       return signalPassFailure();
     if (inputs)
       inputs->remark();
-    encodedWeights += totals->weights;
-    fallbackWeights += totals->fallbacks;
-    elements += totals->elements;
-    storageBytes += totals->bytes;
+    count(*totals);
   }
 
 private:
@@ -67,8 +54,6 @@ private:
     };
     return WeightQuantizer{round, {}, {}};
   }
-
-  ProgressCallback callback;
 };
 } // namespace
 

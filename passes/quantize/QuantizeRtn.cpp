@@ -1,8 +1,7 @@
 //===- QuantizeRtn.cpp - encode weights by rounding to nearest ------------===//
 
-#include "passes/quantize/Passes.h"
 #include "passes/quantize/RoundToNearest.h"
-#include "passes/quantize/WeightEncoder.h"
+#include "passes/quantize/WeightPass.h"
 
 namespace lq {
 #define GEN_PASS_DEF_QUANTIZERTN
@@ -13,37 +12,23 @@ using namespace mlir;
 using namespace lq;
 
 namespace {
-struct QuantizeRtnPass : lq::impl::QuantizeRtnBase<QuantizeRtnPass> {
-  using QuantizeRtnBase::QuantizeRtnBase;
-  QuantizeRtnPass(QuantizeRtnOptions options, ProgressCallback callback)
-      : QuantizeRtnBase(std::move(options)), callback(std::move(callback)) {}
+struct QuantizeRtnPass
+    : WeightPass<lq::impl::QuantizeRtnBase<QuantizeRtnPass>> {
+  using WeightPass::WeightPass;
 
   void runOnOperation() override {
-    EncodingOptions options{format,
-                            archive,
-                            include,
-                            exclude,
-                            embeddings,
-                            requantize,
-                            callback ? callback : progressIf(progress)};
     auto round = [](const FormatDescription &format, ArrayRef<float> weights,
                     Planes &planes) {
       roundToNearest(format, weights, planes);
     };
-    auto totals = encodeWeights(getOperation(), options,
+    auto totals = encodeWeights(getOperation(), encodingOptions(),
                                 [&](EncodingJob &, WeightFiles &) {
                                   return WeightQuantizer{round, {}, {}};
                                 });
     if (failed(totals))
       return signalPassFailure();
-    encodedWeights += totals->weights;
-    fallbackWeights += totals->fallbacks;
-    elements += totals->elements;
-    storageBytes += totals->bytes;
+    count(*totals);
   }
-
-private:
-  ProgressCallback callback;
 };
 } // namespace
 
