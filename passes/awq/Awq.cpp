@@ -428,8 +428,10 @@ void AwqRun::remark() {
                 << "scaled " << scaled << " of " << inputs.size()
                 << " inputs of linears";
   if (!errors.empty())
-    remark << ": mean error of their products, rounded to " << options.format
-           << ", " << llvm::formatv("{0:e3}", before).str() << " before, "
+    remark << ": mean error of their "
+           << (options.objective == AwqObjective::Block ? "layers" : "products")
+           << ", rounded to " << options.format << ", "
+           << llvm::formatv("{0:e3}", before).str() << " before, "
            << llvm::formatv("{0:e3}", after).str() << " after";
   if (clamped)
     remark << "; clamped " << clamped << " groups of weights";
