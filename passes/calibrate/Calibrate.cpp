@@ -97,7 +97,13 @@ LogicalResult CalibratePass::run(ModuleOp module) {
   options.output = output;
   options.work = work.empty() ? output + ".work" : work.getValue();
   options.hasProducts = products;
+  options.format = format;
+  if (!format.empty() && !products)
+    return emitError(module.getLoc())
+           << "option format: quantizing needs products";
   options.text = describeText(*chosen);
+  if (!format.empty())
+    options.text += ", weights before quantized to " + format;
   Calibrator calibrator(module, options, executors,
                         callback   ? callback
                         : progress ? printProgress()

@@ -156,11 +156,18 @@ LogicalResult Calibrator::openWork() {
 
 LogicalResult Calibrator::run(ArrayRef<std::vector<int32_t>> tokens) {
   samples = tokens;
+  if (!options.format.empty()) {
+    FailureOr<SequentialGptq> made =
+        SequentialGptq::create(model, options.format);
+    if (failed(made))
+      return failure();
+    gptq.emplace(std::move(*made));
+  }
   if (failed(prepare()) || failed(openWork()))
     return failure();
   int64_t total = 0;
   for (size_t i = 0; i < blocks.size(); ++i)
-    total += costOf(i) * static_cast<int64_t>(samples.size());
+    total += runsOf(i) * costOf(i) * static_cast<int64_t>(samples.size());
   progress.emplace("calibrate", total, std::move(callback));
   auto writer = StatisticsWriter::open(work->file("statistics"), header);
   if (!writer)
@@ -169,7 +176,8 @@ LogicalResult Calibrator::run(ArrayRef<std::vector<int32_t>> tokens) {
       executors.create({work->path(), /*threads=*/0});
   for (size_t i = 0; i < blocks.size(); ++i) {
     if (i < work->finished())
-      progress->skip(costOf(i) * static_cast<int64_t>(samples.size()));
+      progress->skip(runsOf(i) * costOf(i) *
+                     static_cast<int64_t>(samples.size()));
     else if (failed(runBlock(i, *executor, *writer)))
       return failure();
   }
@@ -179,29 +187,19 @@ LogicalResult Calibrator::run(ArrayRef<std::vector<int32_t>> tokens) {
   return success();
 }
 
-LogicalResult Calibrator::runBlock(size_t block, Executor &executor,
-                                   StatisticsWriter &writer) {
-  FailureOr<std::unique_ptr<Executable>> executable =
-      executor.load(*blocks[block].module);
-  if (failed(executable))
-    return failure();
-  if (block > 0) {
-    auto file = PositionedFile::open(streamFile(block));
-    if (!file)
-      return fail(file.takeError());
-    incoming.emplace(std::move(*file));
-    stream.resize(elementsOf(incomingShape));
-  }
-  std::vector<InputSums> sums;
-  for (const Tap &tap : taps[block])
-    sums.emplace_back(tap.columns, options.hasProducts);
-  for (size_t sample = 0; sample < samples.size(); ++sample) {
-    if (failed(runSample(block, sample, **executable, sums)))
-      return failure();
-    progress->advance(blocks[block].name, costOf(block));
-  }
-  if (failed(writeSums(block, sums, writer)))
-    return failure();
+LogicalResult Calibrator::openIncoming(size_t block) {
+  if (block == 0)
+    return success();
+  auto file = PositionedFile::open(streamFile(block));
+  if (!file)
+    return fail(file.takeError());
+  incoming.emplace(std::move(*file));
+  stream.resize(elementsOf(incomingShape));
+  return success();
+}
+
+/// Keeps what the block gave, and forgets what it took.
+LogicalResult Calibrator::finishBlock(size_t block) {
   if (outgoing)
     if (llvm::Error error = outgoing->flush())
       return fail(std::move(error));
@@ -213,6 +211,87 @@ LogicalResult Calibrator::runBlock(size_t block, Executor &executor,
   outgoing.reset();
   incomingShape = std::exchange(outgoingShape, {});
   return success();
+}
+
+LogicalResult Calibrator::runSamples(size_t block, Executable &executable,
+                                     size_t firstTap,
+                                     std::vector<InputSums> &sums) {
+  for (size_t sample = 0; sample < samples.size(); ++sample) {
+    if (failed(runSample(block, sample, executable, firstTap, sums)))
+      return failure();
+    progress->advance(blocks[block].name, costOf(block));
+  }
+  return success();
+}
+
+LogicalResult Calibrator::runBlock(size_t block, Executor &executor,
+                                   StatisticsWriter &writer) {
+  if (failed(openIncoming(block)))
+    return failure();
+  if (gptq)
+    return success(succeeded(runQuantized(block, executor, writer)) &&
+                   succeeded(finishBlock(block)));
+  FailureOr<std::unique_ptr<Executable>> executable =
+      executor.load(*blocks[block].module);
+  if (failed(executable))
+    return failure();
+  std::vector<InputSums> sums;
+  for (const Tap &tap : taps[block])
+    sums.emplace_back(tap.columns, options.hasProducts);
+  return success(succeeded(runSamples(block, **executable, 0, sums)) &&
+                 succeeded(writeSums(block, 0, sums, writer)) &&
+                 succeeded(finishBlock(block)));
+}
+
+/// A block of which only one result is left, with weights that are quantized
+/// already.
+FailureOr<std::unique_ptr<Executable>>
+Calibrator::loadPart(size_t block, StringRef result, Executor &executor,
+                     const llvm::StringMap<std::vector<float>> &quantized) {
+  ModelBlock part{blocks[block].name, blocks[block].layer,
+                  blocks[block].module->clone()};
+  dropResults(part, [&](StringRef name) { return name != result; });
+  FailureOr<std::unique_ptr<Executable>> executable =
+      executor.load(*part.module);
+  if (failed(executable))
+    return failure();
+  for (const auto &[name, values] : quantized)
+    if (SymbolTable::lookupSymbolIn(*part.module, name))
+      if (llvm::Error error = (*executable)->setWeight(name, values))
+        return fail(std::move(error));
+  return executable;
+}
+
+/// Sees the inputs of a block one after another, and quantizes the weights of each
+/// before it goes on to the next.
+LogicalResult Calibrator::runQuantized(size_t block, Executor &executor,
+                                       StatisticsWriter &writer) {
+  llvm::StringMap<std::vector<float>> quantized;
+  for (auto [i, tap] : llvm::enumerate(taps[block])) {
+    FailureOr<std::unique_ptr<Executable>> executable =
+        loadPart(block, tap.result, executor, quantized);
+    std::vector<InputSums> sums;
+    sums.emplace_back(tap.columns, options.hasProducts);
+    if (failed(executable) ||
+        failed(runSamples(block, **executable, i, sums)) ||
+        failed(writeSums(block, i, sums, writer)))
+      return failure();
+    InputStatistics input = sums.front().finish(tap.weights.front());
+    for (const std::string &weight : tap.weights) {
+      FailureOr<std::vector<float>> values = gptq->quantize(weight, input);
+      if (failed(values))
+        return failure();
+      if (!values->empty())
+        quantized[weight] = std::move(*values);
+    }
+  }
+  if (block + 1 == blocks.size())
+    return success();
+  FailureOr<std::unique_ptr<Executable>> executable =
+      loadPart(block, streamName, executor, quantized);
+  std::vector<InputSums> none;
+  return failed(executable) ? failure()
+                            : runSamples(block, **executable, 0, none);
 }
 
 LogicalResult Calibrator::keepStream(size_t block, size_t sample,
@@ -249,7 +328,7 @@ LogicalResult Calibrator::checkFinite(size_t block, size_t sample, size_t tap,
 }
 
 LogicalResult Calibrator::runSample(size_t block, size_t sample,
-                                    Executable &executable,
+                                    Executable &executable, size_t firstTap,
                                     std::vector<InputSums> &sums) {
   TensorView entering{};
   if (incoming) {
@@ -280,15 +359,17 @@ LogicalResult Calibrator::runSample(size_t block, size_t sample,
         elementsOf(ArrayRef(output.shape.data(), output.shape.size())));
   }
   if (auto bad = addInputs(model.getContext(), targets, values))
-    return checkFinite(block, sample, *bad, *views[*bad]);
+    return checkFinite(block, sample, firstTap + *bad, *views[*bad]);
   return success();
 }
 
-LogicalResult Calibrator::writeSums(size_t block, std::vector<InputSums> &sums,
+LogicalResult Calibrator::writeSums(size_t block, size_t firstTap,
+                                    std::vector<InputSums> &sums,
                                     StatisticsWriter &writer) {
   for (auto [i, sum] : llvm::enumerate(sums))
-    if (llvm::Error error = writer.write(
-            firstInput[block] + i, sum.finish(taps[block][i].weights.front())))
+    if (llvm::Error error =
+            writer.write(firstInput[block] + firstTap + i,
+                         sum.finish(taps[block][firstTap + i].weights.front())))
       return fail(std::move(error));
   if (llvm::Error error = writer.flush())
     return fail(std::move(error));

@@ -9,6 +9,7 @@
 #include "passes/calibrate/InputSums.h"
 #include "passes/calibrate/ModelInputs.h"
 #include "passes/calibrate/PositionedFile.h"
+#include "passes/calibrate/SequentialGptq.h"
 #include "passes/calibrate/WorkState.h"
 #include "passes/quantize/Progress.h"
 
@@ -26,6 +27,10 @@ public:
     bool hasProducts = true;
     /// What the samples are, for people.
     std::string text;
+    /// What weights become; empty: they stay as they are. With it inputs are those
+    /// that linears have when all weights before them are quantized, in the same
+    /// block as well.
+    std::string format;
   };
 
   Calibrator(mlir::ModuleOp model, const Options &options,
@@ -43,20 +48,36 @@ private:
   mlir::LogicalResult openWork();
   mlir::LogicalResult runBlock(size_t block, Executor &executor,
                                StatisticsWriter &writer);
+  mlir::LogicalResult runQuantized(size_t block, Executor &executor,
+                                   StatisticsWriter &writer);
+  mlir::FailureOr<std::unique_ptr<Executable>>
+  loadPart(size_t block, llvm::StringRef result, Executor &executor,
+           const llvm::StringMap<std::vector<float>> &quantized);
+  mlir::LogicalResult openIncoming(size_t block);
+  mlir::LogicalResult finishBlock(size_t block);
+  mlir::LogicalResult runSamples(size_t block, Executable &executable,
+                                 size_t firstTap, std::vector<InputSums> &sums);
   mlir::LogicalResult runSample(size_t block, size_t sample,
-                                Executable &executable,
+                                Executable &executable, size_t firstTap,
                                 std::vector<InputSums> &sums);
   mlir::LogicalResult keepStream(size_t block, size_t sample,
                                  const TensorView &stream);
   mlir::LogicalResult checkFinite(size_t block, size_t sample, size_t tap,
                                   const TensorView &x);
-  mlir::LogicalResult writeSums(size_t block, std::vector<InputSums> &sums,
+  mlir::LogicalResult writeSums(size_t block, size_t firstTap,
+                                std::vector<InputSums> &sums,
                                 StatisticsWriter &writer);
   mlir::LogicalResult fail(llvm::Error error);
   std::string streamFile(size_t block) const {
     return work->file("stream." + llvm::Twine(block));
   }
   int64_t costOf(size_t block) const;
+  /// How many times a sample goes through a block.
+  int64_t runsOf(size_t block) const {
+    return gptq ? static_cast<int64_t>(taps[block].size()) +
+                      (block + 1 < blocks.size())
+                : 1;
+  }
 
   mlir::ModuleOp model;
   const Options &options;
@@ -70,6 +91,7 @@ private:
   std::vector<std::vector<Tap>> taps;
   std::vector<size_t> firstInput;
   StatisticsHeader header;
+  std::optional<SequentialGptq> gptq;
   std::optional<WorkState> work;
   std::optional<Progress> progress;
   /// The stream that enters and the one that leaves the block that runs: a tensor

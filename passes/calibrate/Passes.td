@@ -19,6 +19,13 @@ def Calibrate : Pass<"lq-calibrate", "::mlir::ModuleOp"> {
     Guarantees that the output file appears whole or not at all, and that it is the
     same for the same model, text, options and machine.
 
+    With `format` the inputs are those that linears will have after lq-gptq has
+    quantized to that format all weights before them, in the same layer too: a
+    layer's inputs are seen one after another, and the weights of each are quantized
+    before the next. lq-gptq then makes up for the errors of what comes before as well.
+    The statistics are of use for this format alone, and take two to three times as
+    long.
+
     The model is run block by block: all samples go through a layer before the next
     one is compiled, with what goes between them in the work folder. So peak memory
     is at most three times the f32 size of the largest block, the sums of one
@@ -41,6 +48,8 @@ def Calibrate : Pass<"lq-calibrate", "::mlir::ModuleOp"> {
            "Another number chooses other samples of the text">,
     Option<"output", "output", "std::string", /*default=*/"",
            "The file of statistics to write (required)">,
+    Option<"format", "format", "std::string", /*default=*/"",
+           "Quantize the weights before by lq-gptq as to this format, mix or recipe, so that inputs are those in the quantized model">,
     Option<"imatrix", "imatrix", "std::string", /*default=*/"",
            "An importance matrix for llama.cpp to write too">,
     Option<"products", "products", "bool", /*default=*/"true",
