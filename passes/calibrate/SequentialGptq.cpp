@@ -50,9 +50,9 @@ LogicalResult SequentialGptq::prepare(const EncodingJob &job,
   GptqOptions options;
   options.zeroDead = !job.uses.isTable;
   SingleThreadedBlas blas;
-  auto prepared =
-      Gptq::prepare(format.getDescription(), {input.sumXX, {}, {}},
-                    job.columns(), options, ContextThreads{weight.getContext()});
+  auto prepared = Gptq::prepare(format.getDescription(), {input.sumXX, {}, {}},
+                                job.columns(), options,
+                                ContextThreads{weight.getContext()});
   if (!prepared)
     return emitError(weight.getLoc())
            << "weight @" << weight.getSymName() << ": "

@@ -51,15 +51,14 @@ void HqqPass::runOnOperation() {
   encoding.exclude.assign(exclude.begin(), exclude.end());
 
   // Asked for each weight, right before it is encoded.
-  auto quantizerOf =
-      [&](lq::EncodingJob &job) -> FailureOr<lq::WeightQuantizer> {
+  auto quantizerOf = [&](lq::EncodingJob &job,
+                         lq::WeightFiles &) -> FailureOr<lq::WeightQuantizer> {
     if (!hqq::isSupported(job.format.getDescription()))
       return emitError(job.weight().getLoc())
              << "weight @" << job.weight().getSymName() << ": "
              << job.format.getFormatName()
              << " has no offset to search for; choose a format with a scale "
-                "and "
-                "an offset a group, such as q4_1 or uint4_g64";
+                "and an offset a group, such as q4_1 or uint4_g64";
     auto quantize = [options](const lq::FormatDescription &format,
                               ArrayRef<float> weights, lq::Planes &planes) {
       hqq::quantize(format, weights, options, planes);
