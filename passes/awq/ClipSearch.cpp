@@ -11,6 +11,8 @@ using namespace lq;
 
 /// The parts of the largest magnitude that are tried: 1 - step / 20.
 static constexpr int steps = 10;
+/// Rows that a thread takes at once.
+static constexpr int64_t slabRows = 32;
 
 bool lq::mayClip(const FormatDescription &format) {
   return format.hasCodes() && format.scaleRule != ScaleRule::Search &&
@@ -87,20 +89,23 @@ void Clipper::measure(int step) {
     if (!scale.empty())
       change[i] /= scale[i % columns];
   }
-  parallelFor(static_cast<int64_t>(groups.size()), [&](int64_t g) {
-    auto [first, width] = groups[g];
-    std::vector<float> product(matrix.rows * width);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, matrix.rows, width,
-                width, 1, &change[first], columns,
-                &sumXX[first * columns + first], columns, 0, product.data(),
-                width);
-    for (int64_t row = 0; row < matrix.rows; ++row) {
-      const float *d = &change[row * columns + first];
-      float error =
-          std::inner_product(d, d + width, &product[row * width], 0.0f);
-      Best &found = best[row * groups.size() + g];
-      if (error < found.error)
-        found = {error, step};
+  parallelFor((matrix.rows + slabRows - 1) / slabRows, [&](int64_t slab) {
+    int64_t begin = slab * slabRows;
+    int64_t rows = std::min(slabRows, matrix.rows - begin);
+    for (size_t g = 0; g < groups.size(); ++g) {
+      auto [first, width] = groups[g];
+      const float *d = &change[begin * columns + first];
+      std::vector<float> product(rows * width);
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows, width, width,
+                  1, d, columns, &sumXX[first * columns + first], columns, 0,
+                  product.data(), width);
+      for (int64_t row = 0; row < rows; ++row, d += columns) {
+        float error =
+            std::inner_product(d, d + width, &product[row * width], 0.0f);
+        Best &found = best[(begin + row) * groups.size() + g];
+        if (error < found.error)
+          found = {error, step};
+      }
     }
   });
 }
