@@ -41,6 +41,7 @@ private:
   /// What a weight will be rounded to.
   struct Target {
     FormatDescription format;
+    std::string formatName;
     WeightRole role;
   };
 
@@ -50,6 +51,9 @@ private:
   LogicalResult open();
   LogicalResult chooseTargets();
   std::string key();
+  llvm::DenseMap<Operation *, Target>::iterator findTarget(LinearOp linear);
+  /// Elements of the weights that will be rounded.
+  int64_t elementsOf(const ScalableInput &input);
   void leave(const ScalableInput &input, const std::string &why);
   LogicalResult searchAll();
   FailureOr<std::optional<InputStatistics>>
@@ -89,8 +93,8 @@ private:
   std::optional<Progress> progress;
   /// Of the inputs that were searched: errors as parts of the products' power.
   std::vector<std::pair<double, double>> errors;
-  /// The first weights of inputs that were left, by the reason.
-  std::map<std::string, SmallVector<WeightOp>> left;
+  /// The first linears of inputs that were left, by the reason.
+  std::map<std::string, SmallVector<LinearOp>> left;
 };
 
 } // namespace
@@ -153,16 +157,33 @@ LogicalResult AwqRun::chooseTargets() {
   for (EncodingJob &job : choice->jobs) {
     FormatDescription format = job.format.getDescription();
     if (!job.from && format.hasCodes())
-      targets[job.weight()] = {format, places.placeOf(job.uses).role};
+      targets[job.weight()] = {format, job.format.getFormatName().str(),
+                               places.placeOf(job.uses).role};
   }
   return success();
+}
+
+/// What a linear's weight is to be rounded to, if it is.
+llvm::DenseMap<Operation *, AwqRun::Target>::iterator
+AwqRun::findTarget(LinearOp linear) {
+  return linear.getWeight().getDefiningOp<GetOp>()
+             ? targets.find(weightOf(linear))
+             : targets.end();
+}
+
+int64_t AwqRun::elementsOf(const ScalableInput &input) {
+  int64_t elements = 0;
+  for (LinearOp linear : input.linears)
+    if (findTarget(linear) != targets.end())
+      elements += linear.getWeight().getType().getNumElements();
+  return elements;
 }
 
 /// A digest of all that scales depend on.
 std::string AwqRun::key() {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  stream << options.format << " " << statistics->header().text;
+  stream << statistics->header().text;
   if (options.objective == AwqObjective::Block) {
     stream << " " << options.searchTokens << " " << options.length << " "
            << options.seed;
@@ -174,8 +195,9 @@ std::string AwqRun::key() {
   for (const ScalableInput &input : inputs) {
     stream << "\n" << input.obstacle;
     for (LinearOp linear : input.linears)
-      stream << " " << weightOf(linear).getSymName() << " "
-             << targets.contains(weightOf(linear));
+      if (auto target = findTarget(linear); target != targets.end())
+        stream << " " << weightOf(linear).getSymName() << " "
+               << target->second.formatName;
   }
   Sha256 digest;
   digest.update(text);
@@ -190,7 +212,7 @@ std::string AwqRun::key() {
 
 void AwqRun::leave(const ScalableInput &input, const std::string &why) {
   ++kept;
-  left[why].push_back(weightOf(input.linears.front()));
+  left[why].push_back(input.linears.front());
 }
 
 /// The statistics of an input, none if it has none. An error if they are of other
@@ -229,8 +251,8 @@ AwqRun::readMatrices(const ScalableInput &input) {
 std::vector<StringRef> AwqRun::namesOf(const ScalableInput &input) {
   std::vector<StringRef> names;
   for (LinearOp linear : input.linears)
-    if (WeightOp weight = weightOf(linear); targets.contains(weight))
-      names.push_back(weight.getSymName());
+    if (findTarget(linear) != targets.end())
+      names.push_back(weightOf(linear).getSymName());
   return names;
 }
 
@@ -349,7 +371,9 @@ LogicalResult AwqRun::searchAll() {
       leave(input, "there are no statistics of it");
       continue;
     }
-    if (!log->find(i)) {
+    if (log->find(i)) {
+      progress->skip(elementsOf(input) * (ScaleFamily::ratios + 1));
+    } else {
       std::optional<ChosenScale> chosen = search(input, **seen);
       if (!chosen)
         return failure();
@@ -411,12 +435,18 @@ LogicalResult AwqRun::write() {
 }
 
 void AwqRun::remark() {
-  for (const auto &[why, weights] : left) {
-    WeightOp first = weights.front();
-    auto remark = emitRemark(first.getLoc())
-                  << "the input of weight @" << first.getSymName();
-    if (weights.size() > 1)
-      remark << " and " << weights.size() - 1 << " more";
+  for (const auto &[why, linears] : left) {
+    LinearOp first = linears.front();
+    bool hasWeight = !!first.getWeight().getDefiningOp<GetOp>();
+    auto remark =
+        emitRemark(hasWeight ? weightOf(first).getLoc() : first.getLoc())
+        << "the input of ";
+    if (hasWeight)
+      remark << "weight @" << weightOf(first).getSymName();
+    else
+      remark << "a product";
+    if (linears.size() > 1)
+      remark << " and " << linears.size() - 1 << " more";
     remark << " is not scaled: " << why;
   }
   double before = 0, after = 0;
@@ -444,13 +474,12 @@ LogicalResult AwqRun::run() {
   if (failed(found))
     return failure();
   inputs = std::move(*found);
+  // Each weight is rounded for each scale, and written.
   int64_t total = 0;
+  for (auto &[weight, target] : targets)
+    total += cast<WeightOp>(weight).getTensorType().getNumElements();
   for (ScalableInput &input : inputs) {
-    int64_t elements = 0;
-    for (LinearOp linear : input.linears)
-      if (auto get = linear.getWeight().getDefiningOp<GetOp>();
-          get && targets.contains(weightOf(linear)))
-        elements += weightOf(linear).getTensorType().getNumElements();
+    int64_t elements = elementsOf(input);
     if (input.obstacle.empty() && elements == 0)
       input.obstacle = "none of its weights is to be rounded";
     if (input.obstacle.empty())
