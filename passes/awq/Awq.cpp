@@ -488,6 +488,8 @@ LogicalResult AwqRun::run() {
   progress.emplace("scale", total, callback);
   if (failed(openBlocks()) || failed(searchAll()) || failed(write()))
     return failure();
+  // Weights that nothing scaled or clamped were not written.
+  progress->finish();
   log->remove();
   remark();
   return success();

@@ -35,6 +35,13 @@ public:
       callback(action, weight, done, total);
   }
 
+  /// Says that all is done, where there was less to do than was thought.
+  void finish() {
+    if (callback && done < total)
+      callback(action, {}, total, total);
+    done = total;
+  }
+
   /// Leaves out elements that were done before.
   void skip(int64_t elements) { total -= elements; }
 
