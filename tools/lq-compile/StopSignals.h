@@ -5,9 +5,8 @@
 
 namespace lq {
 
-/// From now on, SIGINT, SIGTERM and SIGHUP are taken by a thread that removes
-/// temporary folders and ends the process with 128 + signal. Call before other
-/// threads start.
+/// From now on, SIGINT, SIGTERM and SIGHUP make a thread remove temporary folders
+/// and end the process with 128 + signal.
 void handleStopSignals();
 
 } // namespace lq
