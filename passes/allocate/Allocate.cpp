@@ -13,6 +13,7 @@
 #include "mlir/IR/Threading.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "runtime/AtomicFile.h"
+#include "runtime/Sha256.h"
 #include "llvm/Support/FormatVariadic.h"
 
 #include <cmath>
@@ -80,7 +81,8 @@ private:
   LogicalResult measureErrors(ModuleOp module);
   LogicalResult measureDamage(ModuleOp module);
   LogicalResult choose(ModuleOp module);
-  LogicalResult writeRecipe(ModuleOp module, const Selection &selection);
+  LogicalResult writeRecipe(ModuleOp module, const Knapsack &problem,
+                            const Selection &selection);
   Knapsack knapsack() const;
   double bitsOf(int64_t bytes) const {
     return 8.0 * static_cast<double>(bytes) / static_cast<double>(elements);
@@ -254,8 +256,13 @@ LogicalResult AllocatePass::measureDamage(ModuleOp module) {
   std::vector<WeightChange> changes;
   for (Candidate &candidate : candidates) {
     FormatAttrInterface probe = candidate.formats[candidate.probe];
+    // Rounding depends on how much columns count.
+    std::string importance = sha256Hex(std::string_view(
+        reinterpret_cast<const char *>(candidate.importance.data()),
+        candidate.importance.size() * sizeof(float)));
     changes.push_back(
-        {candidate.weight.getSymName().str(), probe.getFormatName().str(),
+        {candidate.weight.getSymName().str(),
+         probe.getFormatName().str() + " " + importance,
          [&candidate, probe]() mutable {
            MatrixSource matrix = candidate.matrix();
            std::vector<float> values =
@@ -303,7 +310,7 @@ LogicalResult AllocatePass::choose(ModuleOp module) {
            << llvm::formatv("{0:f3}", bits.getValue()).str()
            << " bits a weight cannot be met; the formats take at least "
            << llvm::formatv("{0:f3}", bitsOf(problem.smallestSize())).str();
-  return writeRecipe(module, *selection);
+  return writeRecipe(module, problem, *selection);
 }
 
 /// What other budgets would buy: a line for each of some sizes.
@@ -325,6 +332,7 @@ static std::string describeTrade(ArrayRef<Selection> trace,
 }
 
 LogicalResult AllocatePass::writeRecipe(ModuleOp module,
+                                        const Knapsack &problem,
                                         const Selection &selection) {
   Recipe result;
   for (auto [candidate, choice] :
@@ -336,7 +344,7 @@ LogicalResult AllocatePass::writeRecipe(ModuleOp module,
                     "{2:e3} nats",
                     candidates.size(), bitsOf(selection.size), selection.cost);
   std::string trade = describeTrade(
-      knapsack().tradeOff(), [&](int64_t bytes) { return bitsOf(bytes); });
+      problem.tradeOff(), [&](int64_t bytes) { return bitsOf(bytes); });
   if (lq::Error error = writeFileAtomically(
           recipe, result.print("lq-allocate: " + summary + "\n" + trade)))
     return emitError(module.getLoc()) << error.message();

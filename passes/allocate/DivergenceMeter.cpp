@@ -6,6 +6,7 @@
 #include "dialects/lq/LqOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Threading.h"
+#include "passes/calibrate/ModelStatistics.h"
 #include "passes/quantize/WeightSource.h"
 #include "runtime/Sha256.h"
 #include "llvm/ADT/STLExtras.h"
@@ -128,9 +129,17 @@ LogicalResult DivergenceMeter::prepare() {
   return success();
 }
 
-/// A digest of all that the result depends on.
-std::string DivergenceMeter::keyOf() const {
+/// A digest of all that the result depends on. A failure has been diagnosed.
+FailureOr<std::string> DivergenceMeter::keyOf() {
   Sha256 digest;
+  for (auto weight : model.getOps<WeightOp>()) {
+    if (weight.getTensorType().getRank() != 2)
+      continue;
+    FailureOr<StatisticsWeight> description = describeWeight(weight, *files);
+    if (failed(description))
+      return failure();
+    digest.update(description->name + " " + description->sample + "\n");
+  }
   for (const WeightChange &change : changes)
     digest.update(change.weight + "\n" + change.what + "\n");
   for (const std::vector<int32_t> &sample : samples)
@@ -283,7 +292,10 @@ DivergenceMeter::measure(ArrayRef<std::vector<int32_t>> tokens,
   changes = list;
   if (failed(prepare()))
     return failure();
-  auto opened = WorkState::open(options.work, keyOf());
+  FailureOr<std::string> key = keyOf();
+  if (failed(key))
+    return failure();
+  auto opened = WorkState::open(options.work, *key);
   if (!opened)
     return fail(opened.takeError());
   work = std::move(*opened);

@@ -74,7 +74,7 @@ private:
   uint64_t placeOf(size_t variant, size_t sample, size_t size) const {
     return (variant * samples.size() + sample) * size * sizeof(float);
   }
-  std::string keyOf() const;
+  mlir::FailureOr<std::string> keyOf();
   mlir::LogicalResult fail(llvm::Error error);
 
   mlir::ModuleOp model;

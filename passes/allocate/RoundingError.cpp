@@ -3,12 +3,12 @@
 #include "passes/allocate/RoundingError.h"
 
 #include "mlir/IR/Threading.h"
+#include "passes/quantize/ContextThreads.h"
 #include "passes/quantize/RoundToNearest.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <cmath>
 #include <limits>
-#include <mutex>
 
 using namespace mlir;
 using namespace lq;
@@ -22,54 +22,33 @@ static void roundRows(const FormatDescription &format, int64_t columns,
                       std::vector<float> &rows) {
   Planes planes;
   planes.resize(format, static_cast<int64_t>(rows.size()) / columns, columns);
-  if (!sharedFactors.empty())
-    for (size_t at = 0; at < planes.scale.numbers.size();
-         at += sharedFactors.size())
-      llvm::copy(sharedFactors, planes.scale.numbers.begin() + at);
+  setSharedFactors(sharedFactors, planes);
   roundToNearest(format, rows, planes, importance);
   dequantize(format, planes, rows);
 }
 
-static std::vector<float> emptyFactors(const FormatDescription &format,
-                                       int64_t columns) {
-  return std::vector<float>(
-      format.scale.isShared() ? format.superGroupCount(columns) : 0);
-}
-
-/// The factors of scales that all rows share; none for most formats.
-static std::vector<float> findSharedFactors(MLIRContext *context,
-                                            const FormatDescription &format,
-                                            const MatrixSource &matrix) {
-  std::vector<float> factors = emptyFactors(format, matrix.columns);
-  if (factors.empty())
-    return factors;
-  std::mutex mutex;
-  parallelFor(context, 0, llvm::divideCeil(matrix.rows, slabRows),
-              [&](size_t slab) {
-                int64_t first = static_cast<int64_t>(slab) * slabRows;
-                std::vector<float> rows(
-                    std::min(slabRows, matrix.rows - first) * matrix.columns);
-                matrix.source->readRows(first, rows);
-                std::vector<float> own(factors.size());
-                raiseSharedFactors(format, rows, matrix.columns, own);
-                std::lock_guard<std::mutex> lock(mutex);
-                for (auto [factor, raised] : llvm::zip_equal(factors, own))
-                  factor = std::max(factor, raised);
-              });
-  return factors;
+static std::vector<float> readRows(const MatrixSource &matrix, int64_t first,
+                                   int64_t rows) {
+  std::vector<float> values(rows * matrix.columns);
+  matrix.source->readRows(first, values);
+  return values;
 }
 
 std::vector<float> lq::roundMatrix(MLIRContext *context,
                                    const FormatDescription &format,
                                    const MatrixSource &matrix) {
-  std::vector<float> factors = findSharedFactors(context, format, matrix);
+  std::vector<float> factors = findSharedFactors(
+      format, matrix.rows, matrix.columns,
+      [&](int64_t first, int64_t rows) {
+        return readRows(matrix, first, rows);
+      },
+      ContextThreads{context});
   std::vector<float> values(matrix.rows * matrix.columns);
   parallelFor(
       context, 0, llvm::divideCeil(matrix.rows, slabRows), [&](size_t slab) {
         int64_t first = static_cast<int64_t>(slab) * slabRows;
-        std::vector<float> rows(std::min(slabRows, matrix.rows - first) *
-                                matrix.columns);
-        matrix.source->readRows(first, rows);
+        std::vector<float> rows =
+            readRows(matrix, first, std::min(slabRows, matrix.rows - first));
         roundRows(format, matrix.columns, factors, matrix.importance, rows);
         llvm::copy(rows, values.begin() + first * matrix.columns);
       });
@@ -84,9 +63,11 @@ double lq::measureRoundingError(const FormatDescription &format,
     matrix.source->readRows(i * matrix.rows / count,
                             MutableArrayRef(rows).slice(i * columns, columns));
   std::vector<float> rounded = rows;
-  std::vector<float> factors = emptyFactors(format, columns);
-  if (!factors.empty())
+  std::vector<float> factors;
+  if (format.scale.isShared()) {
+    factors.resize(format.superGroupCount(columns));
     raiseSharedFactors(format, rows, columns, factors);
+  }
   roundRows(format, columns, factors, matrix.importance, rounded);
   double error = 0;
   for (size_t i = 0; i < rows.size(); ++i) {

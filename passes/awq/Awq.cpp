@@ -9,6 +9,7 @@
 #include "passes/awq/ScaledWeights.h"
 #include "passes/calibrate/ModelStatistics.h"
 #include "passes/calibrate/Samples.h"
+#include "passes/quantize/ContextThreads.h"
 #include "passes/quantize/WeightChoice.h"
 #include "passes/quantize/WeightPlaces.h"
 #include "runtime/Sha256.h"
@@ -98,14 +99,6 @@ private:
 };
 
 } // namespace
-
-/// Runs steps on the context's threads, each with BLAS of its own.
-static auto threadsOf(MLIRContext *context) {
-  return [context](int64_t count, llvm::function_ref<void(int64_t)> body) {
-    parallelFor(context, 0, count,
-                [&](size_t i) { body(static_cast<int64_t>(i)); });
-  };
-}
 
 static WeightOp weightOf(LinearOp linear) {
   return SymbolTable::lookupNearestSymbolFrom<WeightOp>(
@@ -260,7 +253,7 @@ std::vector<StringRef> AwqRun::namesOf(const ScalableInput &input) {
 std::optional<ChosenScale> AwqRun::searchByProducts(
     const ScalableInput &input, const InputStatistics &seen,
     ArrayRef<SearchMatrix> matrices, const ScaleFamily &family) {
-  auto threads = threadsOf(module.getContext());
+  ContextThreads threads{module.getContext()};
   SingleThreadedBlas blas;
   double power = 0;
   for (const SearchMatrix &matrix : matrices)
@@ -284,7 +277,7 @@ std::optional<ChosenScale>
 AwqRun::searchByBlock(const ScalableInput &input,
                       ArrayRef<SearchMatrix> matrices,
                       const ScaleFamily &family) {
-  auto threads = threadsOf(module.getContext());
+  ContextThreads threads{module.getContext()};
   std::vector<StringRef> names = namesOf(input);
   auto chosen = searchScale(
       family, matrices.front().columns,
@@ -414,7 +407,7 @@ LogicalResult AwqRun::clip(WeightOp weight, const WeightScale &scale,
   SearchMatrix matrix{target->second.format, type.getDimSize(0),
                       type.getDimSize(1), std::move(values)};
   clamped += clipWeights(matrix, scale.columns, (*seen)->sumXX,
-                         threadsOf(module.getContext()));
+                         ContextThreads{module.getContext()});
   values = std::move(matrix.weights);
   statistics->release(**seen);
   return success();

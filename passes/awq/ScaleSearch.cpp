@@ -40,11 +40,7 @@ std::vector<float> lq::roundTrip(const SearchMatrix &matrix,
                       .slice(first * matrix.columns, rows * matrix.columns);
     Planes planes;
     planes.resize(matrix.format, rows, matrix.columns);
-    if (!factors.empty())
-      for (size_t at = 0; at < planes.scale.numbers.size();
-           at += factors.size())
-        std::copy(factors.begin(), factors.end(),
-                  planes.scale.numbers.begin() + at);
+    setSharedFactors(factors, planes);
     roundToNearest(matrix.format, values, planes);
     dequantize(matrix.format, planes,
                llvm::MutableArrayRef(rounded).slice(first * matrix.columns,

@@ -5,8 +5,8 @@
 #include "dialects/common/ModuleWeights.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Threading.h"
+#include "passes/quantize/ContextThreads.h"
 #include "passes/quantize/RoundToNearest.h"
-#include "passes/quantize/WeightPass.h"
 #include "passes/quantize/WeightSource.h"
 
 using namespace mlir;
@@ -30,11 +30,6 @@ FailureOr<SequentialGptq> SequentialGptq::create(ModuleOp module,
   result.files = std::move(*files);
   result.jobs = std::move(choice->jobs);
   for (auto [i, job] : llvm::enumerate(result.jobs)) {
-    if (job.format.getDescription().scale.isShared())
-      return emitError(module.getLoc())
-             << "option format: weights cannot be quantized to "
-             << job.format.getFormatName()
-             << " while the model is calibrated, as all its rows share factors";
     if (!job.from && job.format.getDescription().hasCodes())
       result.jobOf[job.weight().getSymName()] = i;
   }
@@ -78,6 +73,15 @@ SequentialGptq::quantize(StringRef name, const InputStatistics &input) {
   FormatAttrInterface format = job.format;
   FormatDescription description = format.getDescription();
   std::vector<float> values(rows * columns);
+  ContextThreads threads{job.weight().getContext()};
+  std::vector<float> factors = findSharedFactors(
+      description, rows, columns,
+      [&](int64_t first, int64_t count) {
+        std::vector<float> own(count * columns);
+        source->readRows(first, own);
+        return own;
+      },
+      threads);
   SingleThreadedBlas blas;
   LogicalResult isFinite = failableParallelForEachN(
       job.weight().getContext(), 0, llvm::divideCeil(rows, slabRows),
@@ -91,6 +95,7 @@ SequentialGptq::quantize(StringRef name, const InputStatistics &input) {
         Planes planes;
         planes.resize(description, static_cast<int64_t>(own.size()) / columns,
                       columns);
+        setSharedFactors(factors, planes);
         gptq->quantize(own, planes);
         dequantize(description, planes, own);
         return success();

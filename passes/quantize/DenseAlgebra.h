@@ -8,15 +8,10 @@
 #ifndef LQ_PASSES_QUANTIZE_DENSEALGEBRA_H
 #define LQ_PASSES_QUANTIZE_DENSEALGEBRA_H
 
-#include "llvm/ADT/STLFunctionalExtras.h"
-#include <cstdint>
+#include "passes/quantize/ParallelFor.h"
 #include <vector>
 
 namespace lq {
-
-/// Calls `body(i)` for each i < count, in any order, from any number of threads.
-using ParallelFor = llvm::function_ref<void(
-    int64_t count, llvm::function_ref<void(int64_t)> body)>;
 
 /// While it lives, each call of BLAS runs on the thread that calls. The number of
 /// threads is BLAS's own, for the whole process.

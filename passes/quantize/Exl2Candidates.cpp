@@ -46,8 +46,7 @@ lq::measureCandidates(llvm::ArrayRef<FormatAttrInterface> candidates,
     planes.resize(format, rows, columns);
     std::vector<float> factors(format.superGroupCount(columns));
     raiseSharedFactors(format, weights, columns, factors);
-    for (size_t k = 0; k < planes.scale.numbers.size(); ++k)
-      planes.scale.numbers[k] = factors[k % factors.size()];
+    setSharedFactors(factors, planes);
     double error = prepared.retarget(format).quantize(weights, planes);
     errors[i] = square > 0 ? error / square : 0;
   });

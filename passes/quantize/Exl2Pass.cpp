@@ -1,5 +1,6 @@
 //===- Exl2Pass.cpp - encode weights as EXL2 under a budget ---------------===//
 
+#include "passes/quantize/ContextThreads.h"
 #include "passes/quantize/Exl2Candidates.h"
 #include "passes/quantize/InputsOfWeights.h"
 #include "passes/quantize/RoundToNearest.h"

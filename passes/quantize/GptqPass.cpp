@@ -1,5 +1,6 @@
 //===- GptqPass.cpp - encode weights by GPTQ ------------------------------===//
 
+#include "passes/quantize/ContextThreads.h"
 #include "passes/quantize/Gptq.h"
 #include "passes/quantize/InputsOfWeights.h"
 #include "passes/quantize/RoundToNearest.h"

@@ -5,8 +5,11 @@
 #include "passes/quantize/Levels.h"
 #include "passes/quantize/Search.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 using namespace lq;
 
@@ -266,6 +269,35 @@ void lq::roundToNearest(const FormatDescription &format,
     return searchNumbers(format, weights, importance, planes);
   for (const FormatRun &run : format.splitColumns(planes.columns))
     roundRun(format, run, weights, planes);
+}
+
+std::vector<float> lq::findSharedFactors(
+    const FormatDescription &format, int64_t rows, int64_t columns,
+    llvm::function_ref<std::vector<float>(int64_t first, int64_t rows)>
+        readRows,
+    ParallelFor parallelFor) {
+  if (!format.scale.isShared())
+    return {};
+  constexpr int64_t slab = 64;
+  std::vector<float> factors(format.superGroupCount(columns));
+  std::mutex mutex;
+  parallelFor((rows + slab - 1) / slab, [&](int64_t i) {
+    int64_t first = i * slab;
+    std::vector<float> weights = readRows(first, std::min(slab, rows - first));
+    std::vector<float> own(factors.size());
+    raiseSharedFactors(format, weights, columns, own);
+    std::lock_guard<std::mutex> lock(mutex);
+    for (auto [factor, raised] : llvm::zip_equal(factors, own))
+      factor = std::max(factor, raised);
+  });
+  return factors;
+}
+
+void lq::setSharedFactors(llvm::ArrayRef<float> factors, Planes &planes) {
+  std::vector<float> &numbers = planes.scale.numbers;
+  for (size_t at = 0; at < numbers.size() && !factors.empty();
+       at += factors.size())
+    llvm::copy(factors, numbers.begin() + at);
 }
 
 void lq::raiseSharedFactors(const FormatDescription &format,

@@ -4,6 +4,7 @@
 #define LQ_PASSES_QUANTIZE_ROUNDTONEAREST_H
 
 #include "dialects/lq/Format.h"
+#include "passes/quantize/ParallelFor.h"
 
 namespace lq {
 
@@ -27,6 +28,17 @@ void roundToNearest(const FormatDescription &format,
 void raiseSharedFactors(const FormatDescription &format,
                         llvm::ArrayRef<float> weights, int64_t columns,
                         llvm::MutableArrayRef<float> factors);
+
+/// Those factors for a matrix [rows, columns] of which `readRows` gives rows from
+/// `first` on, from several threads at once; empty where rows share none.
+std::vector<float> findSharedFactors(
+    const FormatDescription &format, int64_t rows, int64_t columns,
+    llvm::function_ref<std::vector<float>(int64_t first, int64_t rows)>
+        readRows,
+    ParallelFor parallelFor);
+
+/// Gives all rows of `planes` these factors; nothing where there are none.
+void setSharedFactors(llvm::ArrayRef<float> factors, Planes &planes);
 
 /// The position of the first NaN or infinity; weights.size() if there is none.
 size_t findNotFinite(llvm::ArrayRef<float> weights);

@@ -2,11 +2,11 @@
 
 #include "passes/quantize/WeightEncoder.h"
 #include "dialects/common/ModuleWeights.h"
+#include "passes/quantize/ContextThreads.h"
 #include "passes/quantize/Recode.h"
 #include "passes/quantize/RoundToNearest.h"
 #include "passes/quantize/RowBlocks.h"
 
-#include "mlir/IR/Threading.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 
@@ -142,32 +142,6 @@ std::vector<float> WeightEncoder::readRows(const WeightSource &source,
   return weights;
 }
 
-/// The factors of scales that all rows of a weight share; none for most
-/// formats.
-static std::vector<float> findSharedFactors(const WeightSource &source,
-                                            const EncodingJob &job,
-                                            ArrayRef<int32_t> order) {
-  FormatAttrInterface to = job.format;
-  FormatDescription format = to.getDescription();
-  if (!format.scale.isShared())
-    return {};
-  std::vector<float> factors(format.superGroupCount(job.columns()));
-  constexpr int64_t slab = 64;
-  std::mutex mutex;
-  auto chunks = llvm::divideCeil(static_cast<uint64_t>(job.rows()), slab);
-  parallelFor(job.weight().getContext(), 0, chunks, [&](size_t i) {
-    int64_t first = static_cast<int64_t>(i) * slab;
-    std::vector<float> weights = WeightEncoder::readRows(
-        source, job, first, std::min(slab, job.rows() - first), order);
-    std::vector<float> own(factors.size());
-    raiseSharedFactors(format, weights, job.columns(), own);
-    std::lock_guard<std::mutex> lock(mutex);
-    for (auto [factor, raised] : llvm::zip_equal(factors, own))
-      factor = std::max(factor, raised);
-  });
-  return factors;
-}
-
 /// Encodes rows of a weight as a format's storage.
 static void encodeRows(const WeightSource &source, const EncodingJob &job,
                        const WeightQuantizer &quantizer,
@@ -186,10 +160,7 @@ static void encodeRows(const WeightSource &source, const EncodingJob &job,
   FormatDescription description = format.getDescription();
   Planes planes;
   planes.resize(description, rows, columns);
-  for (size_t at = 0;
-       at < planes.scale.numbers.size() && !sharedFactors.empty();
-       at += sharedFactors.size())
-    llvm::copy(sharedFactors, planes.scale.numbers.begin() + at);
+  setSharedFactors(sharedFactors, planes);
   quantizer.quantize(description, weights, planes);
   findTooLarge(description, weights, planes, firstRow, problem);
   format.encode(planes, storage);
@@ -245,7 +216,12 @@ WeightEncoder::write(const EncodingJob &job, const WeightQuantizer &quantizer) {
   FirstProblem problem(quantizer.order);
   std::vector<float> factors = quantizer.sharedFactors;
   if (factors.empty())
-    factors = findSharedFactors(*source, job, quantizer.order);
+    factors = findSharedFactors(
+        format.getDescription(), job.rows(), job.columns(),
+        [&](int64_t first, int64_t rows) {
+          return readRows(*source, job, first, rows, quantizer.order);
+        },
+        ContextThreads{module.getContext()});
   FailureOr<uint64_t> offset = writeRowBlocks(
       weight, weight.getSymName(), matrix, *archive, meter,
       [&](int64_t first, int64_t rows, MutableArrayRef<char> storage) {

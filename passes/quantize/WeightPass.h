@@ -6,8 +6,6 @@
 #include "passes/quantize/Passes.h"
 #include "passes/quantize/WeightEncoder.h"
 
-#include "mlir/IR/Threading.h"
-
 namespace lq {
 
 /// The options and counts of a pass that Passes.td declares as a WeightPass; `Base` is
@@ -37,17 +35,6 @@ protected:
 
 private:
   ProgressCallback callback;
-};
-
-/// The threads of a context, as algorithms take them that know nothing of MLIR
-/// (ParallelFor).
-struct ContextThreads {
-  mlir::MLIRContext *context;
-
-  void operator()(int64_t count, llvm::function_ref<void(int64_t)> body) const {
-    mlir::parallelFor(context, 0, count,
-                      [&](size_t i) { body(static_cast<int64_t>(i)); });
-  }
 };
 
 } // namespace lq

@@ -172,9 +172,9 @@ struct Module {
     return registry;
   }
 
-  llvm::SmallVector<char, 0> compile() {
+  llvm::SmallVector<char, 0> compile(const CodegenOptions &options = {}) {
     EXPECT_TRUE(mlir::succeeded(lowerToLlvm(*module)));
-    auto object = compileToObject(*module, CpuLevel::all().front());
+    auto object = compileToObject(*module, CpuLevel::all().front(), options);
     EXPECT_TRUE(bool(object));
     return std::move(*object);
   }
@@ -215,6 +215,31 @@ TEST(CodegenTest, TheSameModuleGivesTheSameBytes) {
   auto second = linkSharedObject(Module(text).compile());
   ASSERT_TRUE(bool(first) && bool(second));
   EXPECT_EQ(*first, *second);
+}
+
+/// Only loops that are said to be scalar become vector code: a kernel's are as
+/// they should be.
+TEST(CodegenTest, ScalarLoopsAreVectorised) {
+  constexpr llvm::StringLiteral text =
+      R"(func.func @f(%x: memref<4096xf32>, %y: memref<4096xf32>) {
+    %c0 = arith.constant 0 : index
+    %c1 = arith.constant 1 : index
+    %n = arith.constant 4096 : index
+    scf.for %i = %c0 to %n step %c1 {
+      %a = memref.load %x[%i] : memref<4096xf32>
+      %b = arith.mulf %a, %a : f32
+      memref.store %b, %y[%i] : memref<4096xf32>
+    }
+    return
+  })";
+  for (bool isScalar : {false, true}) {
+    Module module(text);
+    if (isScalar)
+      setScalarLoops(&*module.module->getBody()->begin());
+    auto assembly = module.compile({.assembly = true});
+    llvm::StringRef code(assembly.data(), assembly.size());
+    EXPECT_EQ(countUses(code, "vmulps %zmm") > 0, isScalar);
+  }
 }
 
 TEST(CodegenTest, CopiesNeedNoLibrary) {
