@@ -1,16 +1,22 @@
 //===- Attention.cpp - softmax(scale q k^T + mask) v over a cache ---------===//
 //
-// A few query rows that share a key head go through its cache together, in
-// three passes: scores, 16 positions in the lanes of a vector; their
-// exponentials; the sum of values they weigh. The scores of a row wait in
-// scratch between the passes, times log2 e, so that powers of 2 do for those of e.
+// A few queries that share a key head go through its cache together, in three
+// passes: scores, 16 positions in the lanes of one or more vectors; their
+// exponentials; the sum of values they weigh. The scores wait in scratch
+// between the passes, times log2 e, so that powers of 2 do for those of e. A
+// tile of sums, queries times vectors of positions or of a value's columns,
+// stays in registers and is wide both ways, so that loads are fewer than
+// multiply-adds.
 //
-// Scratch holds a copy of the queries, times that and the scale, as rows of a power of
-// two of bytes would push each other out of the cache; then a record of each
-// row. In a record lie the scores of all positions (a multiple of 16; those
-// before the window stay unwritten), then 64 bytes for a number a lane: first
-// the largest scores, then 1 / sum of exponentials. The 64 bytes also keep the
-// records of rows out of each other's cache sets.
+// Scratch holds
+//
+//     queries   [Q][D] f32, times log2 e and the scale: rows of a power of two
+//               of bytes would push each other out of the cache
+//     tails     [Q][16] f32: the largest scores of each lane, then 1 / sum of
+//               exponentials
+//     scores    [T / 16][Q][16] f32; blocks before the window stay unwritten
+//
+// where all that is read for a position has one address but for constants.
 //
 //===----------------------------------------------------------------------===//
 
@@ -26,83 +32,92 @@ using namespace mlir;
 using namespace lq;
 using namespace lq::cpu;
 
-static constexpr int64_t recordTail = 64;
 static constexpr double log2e = std::numbers::log2e;
+/// Bytes of a query's scores of a block of positions, and of its tail.
+static constexpr int64_t scoreBytes = cacheBlock * 4;
 
-/// Query rows that go through a cache together, largest first.
-static SmallVector<int64_t> getRowSizes(const AttentionSpec &spec,
-                                        const CpuLevel &level) {
-  // Each has a sum in every vector of a block of positions.
-  int64_t sums = level.registers / 2;
-  int64_t largest = std::min<int64_t>(sums * level.lanes() / cacheBlock, 12);
-  if (spec.rows == 1)
-    largest = std::min(spec.heads / spec.keyHeads, largest);
-  else if (spec.rows != kDynamic)
-    largest = std::min(spec.rows, largest);
-  SmallVector<int64_t> sizes = {largest};
-  for (int64_t size : {4, 2, 1})
-    if (size < largest)
-      sizes.push_back(size);
-  return sizes;
+/// Vectors of a tile: of positions, which are whole blocks, or of columns.
+static int64_t getTileVectors(const CpuLevel &level) {
+  return std::max<int64_t>(cacheBlock / level.lanes(), 2);
 }
 
-/// Bytes of the copy of `rows` queries.
-static int64_t getQueryBytes(const AttentionSpec &spec, int64_t rows) {
-  return llvm::alignTo(rows * spec.keySize * 4, 64);
+/// Queries that go through a cache together, largest number first.
+static SmallVector<int64_t> getQueryCounts(const AttentionSpec &spec,
+                                           const CpuLevel &level) {
+  // The last quarter of the registers is for what is multiplied.
+  int64_t largest = level.registers * 3 / 4 / getTileVectors(level);
+  int64_t sharing = spec.heads / spec.keyHeads;
+  if (spec.rows == 1)
+    largest = std::min(sharing, largest);
+  else if (spec.rows != kDynamic)
+    largest = std::min(spec.rows * sharing, largest);
+  SmallVector<int64_t> counts = {largest};
+  for (int64_t count : {4, 2, 1})
+    if (count < largest)
+      counts.push_back(count);
+  return counts;
+}
+
+/// Offset in scratch of the tails, and of the scores.
+static int64_t getTailOffset(const AttentionSpec &spec, int64_t queries) {
+  return llvm::alignTo(queries * spec.keySize * 4, 64);
+}
+static int64_t getScoreOffset(const AttentionSpec &spec, int64_t queries) {
+  return getTailOffset(spec, queries) + queries * scoreBytes;
 }
 
 int64_t lq::cpu::scratchBytes(const AttentionSpec &spec, const CpuLevel &level,
                               int64_t context) {
-  int64_t scores = llvm::alignTo(context, cacheBlock) * 4;
-  int64_t rows = getRowSizes(spec, level).front();
-  return getQueryBytes(spec, rows) + rows * (scores + recordTail);
+  int64_t queries = getQueryCounts(spec, level).front();
+  return getScoreOffset(spec, queries) +
+         llvm::divideCeil(context, cacheBlock) * queries * scoreBytes;
 }
 
 namespace {
 
-/// A query row: its place [batch, row, head] in q and out, and the positions
+/// A query: its place [batch, row, head] in q and out, and the positions
 /// that it sees, from `begin` to before `limit`.
 struct Query {
   Vals place;
   Val begin, limit;
 };
 
-/// Attention of a few query rows that share a key head.
-class RowsAttention {
+/// Attention of a few queries that share a key head.
+class QueriesAttention {
 public:
-  RowsAttention(KernelBuilder &k, const AttentionSpec &spec, Val batch,
-                Val keyHead, SmallVector<Query> queries)
+  QueriesAttention(KernelBuilder &k, const AttentionSpec &spec, Val batch,
+                   Val keyHead, SmallVector<Query> queries,
+                   SmallVector<Query> upcoming = {})
       : k(k), spec(spec), keyHead(keyHead), queries(std::move(queries)),
-        parts(cacheBlock / k.lanes()), q(k.argument(0)), keys(k.argument(1)),
-        values(k.argument(2)), out(k.argument(spec.mask ? 5 : 4)) {
+        upcoming(std::move(upcoming)),
+        tileVectors(getTileVectors(k.level())),
+        blockVectors(cacheBlock / k.lanes()), q(k.argument(0)),
+        keys(k.argument(1)), values(k.argument(2)),
+        out(k.argument(spec.mask ? 5 : 4)) {
     Val batches = k.size(q, 0);
     positions = k.argument(spec.mask ? 4 : 3) + k.size(q, 1);
     keyBase = batch * (k.size(keys, 0) / batches);
     valueBase = batch * (k.size(values, 0) / batches);
-    // Rows come in order: the first sees the earliest position, the last the
-    // latest.
+    // Queries come in the order of their rows: the first sees the earliest
+    // position, the last the latest.
     begin = this->queries.front().begin;
     limit = this->queries.back().limit;
     firstBlock = begin / cacheBlock;
     blocks = (limit + (cacheBlock - 1)) / cacheBlock;
-    scoreBytes = blocks * (cacheBlock * 4);
   }
 
   void emit() {
     copyQueries();
     writeScores();
+    prefetchUpcoming();
     k.forLoop(k.index(0), k.index(count()), 1,
-              [&](Val row) { exponentiate(row); });
-    // The sums of a pass stay in registers.
-    bool wide = k.level().registers >= 32;
-    int64_t piecesPerPass = wide ? 4 : 2, rowsPerPass = wide ? 6 : 4;
+              [&](Val query) { exponentiate(query); });
     SmallVector<int64_t> widths = splitColumns();
     int64_t column = 0;
-    for (size_t piece = 0; piece < widths.size(); piece += piecesPerPass) {
+    for (size_t piece = 0; piece < widths.size(); piece += tileVectors) {
       ArrayRef<int64_t> some =
-          ArrayRef(widths).drop_front(piece).take_front(piecesPerPass);
-      for (int64_t row = 0; row < count(); row += rowsPerPass)
-        weighValues(row, std::min(rowsPerPass, count() - row), column, some);
+          ArrayRef(widths).drop_front(piece).take_front(tileVectors);
+      weighValues(column, some);
       column += std::accumulate(some.begin(), some.end(), int64_t(0));
     }
   }
@@ -111,27 +126,32 @@ private:
   KernelBuilder &k;
   const AttentionSpec &spec;
   Val keyHead;
-  SmallVector<Query> queries;
-  int64_t parts;
+  /// Those that are attended to now, and the thread's next.
+  SmallVector<Query> queries, upcoming;
+  /// Vectors of positions or columns in a tile, and of a block of positions.
+  int64_t tileVectors, blockVectors;
   Val q, keys, values, out;
-  Val positions, keyBase, valueBase, begin, limit, firstBlock, blocks,
-      scoreBytes;
+  Val positions, keyBase, valueBase, begin, limit, firstBlock, blocks;
 
   int64_t count() const { return static_cast<int64_t>(queries.size()); }
 
-  /// Offset in scratch of the record of a row.
-  Val record(Val row) {
-    return row * (scoreBytes + recordTail) + getQueryBytes(spec, count());
+  /// Offset in scratch of a query's tail.
+  Val tail(Val query) {
+    return query * scoreBytes + getTailOffset(spec, count());
   }
-  Val record(int64_t row) { return record(k.index(row)); }
+  /// Offset in scratch of a query's scores of a block.
+  Val scores(Val block, Val query) {
+    return block * (count() * scoreBytes) +
+           (query * scoreBytes + getScoreOffset(spec, count()));
+  }
 
   //===--------------------------------------------------------------------===//
   // Scores
   //===--------------------------------------------------------------------===//
 
   void copyQueries() {
-    for (auto [row, query] : llvm::enumerate(queries)) {
-      Val copy = k.index(row * spec.keySize * 4);
+    for (auto [i, query] : llvm::enumerate(queries)) {
+      Val copy = k.index(i * spec.keySize * 4);
       auto scale = [&](Val column, int64_t lanes) {
         Vals place(query.place);
         place.push_back(column);
@@ -150,102 +170,136 @@ private:
     }
   }
 
-  /// Sums that take turns, so that few rows too hide the latency of a
+  /// Asks for the queries that come next: nothing else is read that no loop
+  /// runs along.
+  void prefetchUpcoming() {
+    constexpr int64_t line = 64 / 4;
+    for (const Query &query : upcoming)
+      for (int64_t column = 0; column < spec.keySize; column += line) {
+        Vals place(query.place);
+        place.push_back(k.index(column));
+        k.prefetch(q, place);
+      }
+  }
+
+  void writeScores() {
+    Val lowest = k.constant(k.floats(), std::numeric_limits<float>::lowest());
+    // Tiles of positions that every query sees, then the blocks that are left.
+    int64_t tileBlocks = tileVectors / blockVectors;
+    Val seen = queries.front().limit / cacheBlock - firstBlock;
+    Val middle = firstBlock + seen / tileBlocks * tileBlocks;
+    Vals largest(count(), lowest);
+    largest = writeTiles(firstBlock, middle, tileBlocks, false, largest);
+    largest = writeTiles(middle, blocks, 1, true, largest);
+    for (int64_t query = 0; query < count(); ++query)
+      k.storeBytes(largest[query], k.scratch(), tail(k.index(query)));
+  }
+
+  /// Writes the scores of blocks [first, last) in tiles of `tileBlocks`;
+  /// `before` has the largest scores before them. Queries may not see the
+  /// latest of the positions if these are `late`.
+  Vals writeTiles(Val first, Val last, int64_t tileBlocks, bool late,
+                  ArrayRef<Val> before) {
+    int64_t vectors = tileBlocks * blockVectors;
+    return k.forLoop(
+        first, last, tileBlocks, before, [&](Val block, ArrayRef<Val> carried) {
+          Vals products = multiplyKeys(block, vectors);
+          Vals largest(carried);
+          for (int64_t query = 0; query < count(); ++query)
+            for (int64_t vector = 0; vector < vectors; ++vector) {
+              Val own = block + vector / blockVectors;
+              int64_t lane = vector % blockVectors * k.lanes();
+              Val score = maskScores(products[query * vectors + vector], query,
+                                     own * cacheBlock + lane, late);
+              largest[query] = score.max(largest[query]);
+              k.storeBytes(score, k.scratch(),
+                           scores(own, k.index(query)) + lane * 4);
+            }
+          return largest;
+        });
+  }
+
+  /// Sums that take turns, so that few queries too hide the latency of a
   /// multiply-add.
-  int64_t chains() const {
-    int64_t sums = count() * parts, chains = 1;
+  int64_t countChains(int64_t sums) const {
+    int64_t chains = 1;
     while (sums * chains < 8 && spec.keySize % (2 * chains) == 0)
       chains *= 2;
     return chains;
   }
 
-  void writeScores() {
-    Val lowest = k.constant(k.floats(), std::numeric_limits<float>::lowest());
-    Vals largest =
-        k.forLoop(firstBlock, blocks, 1, Vals(count(), lowest),
-                  [&](Val block, ArrayRef<Val> largest) {
-                    Vals products = multiplyKeys(block);
-                    Vals next(largest);
-                    for (int64_t row = 0; row < count(); ++row)
-                      for (int64_t part = 0; part < parts; ++part) {
-                        Val score =
-                            maskScores(products[row * parts + part], row,
-                                       block * cacheBlock + part * k.lanes());
-                        next[row] = score.max(next[row]);
-                        Val lane = (block * parts + part) * (k.lanes() * 4);
-                        k.storeBytes(score, k.scratch(), record(row) + lane);
-                      }
-                    return next;
-                  });
-    for (int64_t row = 0; row < count(); ++row)
-      k.storeBytes(largest[row], k.scratch(), record(row) + scoreBytes);
-  }
-
-  /// q k^T of a block of positions: [rows][parts].
-  Vals multiplyKeys(Val block) {
-    int64_t unrolled =
-        std::max<int64_t>(chains(), spec.keySize % 2 == 0 ? 2 : 1);
+  /// q k^T of some vectors of positions, from a block on: [queries][vectors].
+  Vals multiplyKeys(Val block, int64_t vectors) {
+    int64_t cells = count() * vectors, chains = countChains(cells);
+    int64_t unrolled = std::max<int64_t>(chains, spec.keySize % 2 == 0 ? 2 : 1);
     Vals sums =
         k.forLoop(k.index(0), k.index(spec.keySize), unrolled,
-                  Vals(count() * parts * chains(), k.zeros(k.floats())),
+                  Vals(cells * chains, k.zeros(k.floats())),
                   [&](Val column, ArrayRef<Val> before) {
                     Vals sums(before);
-                    for (int64_t j = 0; j < unrolled; ++j)
-                      addKeyColumn(block, column + j, j % chains(), sums);
+                    for (int64_t j = 0; j < unrolled; ++j) {
+                      auto chain = MutableArrayRef(sums).slice(
+                          j % chains * cells, cells);
+                      addKeyColumn(block, column + j, vectors, chain);
+                    }
                     return sums;
                   });
     Vals products;
-    for (int64_t cell = 0; cell < count() * parts; ++cell) {
-      Val sum = sums[cell * chains()];
-      for (int64_t chain = 1; chain < chains(); ++chain)
-        sum = sum + sums[cell * chains() + chain];
+    for (int64_t cell = 0; cell < cells; ++cell) {
+      Val sum = sums[cell];
+      for (int64_t chain = 1; chain < chains; ++chain)
+        sum = sum + sums[chain * cells + cell];
       products.push_back(sum);
     }
     return products;
   }
 
-  void addKeyColumn(Val block, Val column, int64_t chain, Vals &sums) {
+  void addKeyColumn(Val block, Val column, int64_t vectors,
+                    MutableArrayRef<Val> sums) {
     CacheLayout layout({true, spec.keyHeads, spec.keySize, spec.element},
                        keyBase);
     Type type = k.vector(k.lanes(), k.elementType(spec.element));
-    Val offset = layout.blockOffset(block, keyHead, column);
     Vals key;
-    for (int64_t part = 0; part < parts; ++part)
-      key.push_back(
-          k.loadBytes(keys, offset + part * k.lanes() * byteWidth(spec.element),
-                      type)
-              .convert(k.f32()));
-    for (int64_t row = 0; row < count(); ++row) {
-      Val x =
-          loadScalar(column * 4 + row * spec.keySize * 4).broadcast(k.floats());
-      for (int64_t part = 0; part < parts; ++part) {
-        Val &sum = sums[(row * parts + part) * chains() + chain];
-        sum = key[part].fma(x, sum);
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      Val offset =
+          layout.blockOffset(block + vector / blockVectors, keyHead, column) +
+          vector % blockVectors * k.lanes() * byteWidth(spec.element);
+      key.push_back(k.loadBytes(keys, offset, type).convert(k.f32()));
+    }
+    for (int64_t query = 0; query < count(); ++query) {
+      Val x = loadScalar(column * 4 + query * spec.keySize * 4)
+                  .broadcast(k.floats());
+      for (int64_t vector = 0; vector < vectors; ++vector) {
+        Val &sum = sums[query * vectors + vector];
+        sum = key[vector].fma(x, sum);
       }
     }
   }
 
   /// Adds the mask to products of the positions from `first` on, and hides the
-  /// positions that the row does not see.
-  Val maskScores(Val products, int64_t row, Val first) {
+  /// positions that the query does not see, of which `late` ones may be some.
+  Val maskScores(Val products, int64_t query, Val first, bool late) {
     Val score = products;
     if (spec.mask)
-      score = loadMask(row, first).fma(score.like(log2e), score);
+      score = loadMask(query, first).fma(score.like(log2e), score);
     Val hidden = score.like(-std::numeric_limits<double>::infinity());
     auto laneOf = [&](Val position) {
       Type integers = k.vector(k.lanes(), k.i32());
       return (position - first).toInteger(k.i32()).broadcast(integers);
     };
     if (spec.window)
-      score = hidden.where(k.laneNumbers() < laneOf(queries[row].begin), score);
-    return score.where(k.laneNumbers() < laneOf(queries[row].limit), hidden);
+      score =
+          hidden.where(k.laneNumbers() < laneOf(queries[query].begin), score);
+    if (!late)
+      return score;
+    return score.where(k.laneNumbers() < laneOf(queries[query].limit), hidden);
   }
 
-  /// The mask of a row at the positions from `first` on.
-  Val loadMask(int64_t row, Val first) {
+  /// The mask of a query at the positions from `first` on.
+  Val loadMask(int64_t query, Val first) {
     Val mask = k.argument(3);
     const std::array<int64_t, 4> &sizes = *spec.mask;
-    const Vals &place = queries[row].place; // batch, row, head
+    const Vals &place = queries[query].place; // batch, row, head
     Vals indices = {place[0], place[2], place[1]};
     for (int64_t i = 0; i < 3; ++i)
       indices[i] = broadcastIndex(mask, i, sizes[i], indices[i]);
@@ -278,25 +332,29 @@ private:
   // Exponentials
   //===--------------------------------------------------------------------===//
 
-  /// Turns the scores of a row into 2^(score - largest), and its record's tail
-  /// into 1 / their sum (0 if all are hidden).
-  void exponentiate(Val row) {
-    Val tail = record(row) + scoreBytes;
-    Val largest = k.loadBytes(k.scratch(), tail, k.floats())
+  /// Turns the scores of a query into 2^(score - largest), and its tail into
+  /// 1 / their sum (0 if all are hidden).
+  void exponentiate(Val query) {
+    Val largest = k.loadBytes(k.scratch(), tail(query), k.floats())
                       .reduceMax()
                       .broadcast(k.floats());
     Vals sums = k.forLoop(
-        record(row) + firstBlock * (cacheBlock * 4), tail, k.lanes() * 4,
-        {k.zeros(k.floats())}, [&](Val offset, ArrayRef<Val> sums) -> Vals {
-          Val weight = k.exp2UpToZero(
-              k.loadBytes(k.scratch(), offset, k.floats()) - largest);
-          k.storeBytes(weight, k.scratch(), offset);
-          return {sums[0] + weight};
+        firstBlock, blocks, 1, {k.zeros(k.floats())},
+        [&](Val block, ArrayRef<Val> before) -> Vals {
+          Val sum = before[0];
+          for (int64_t vector = 0; vector < blockVectors; ++vector) {
+            Val offset = scores(block, query) + vector * k.lanes() * 4;
+            Val weight = k.exp2UpToZero(
+                k.loadBytes(k.scratch(), offset, k.floats()) - largest);
+            k.storeBytes(weight, k.scratch(), offset);
+            sum = sum + weight;
+          }
+          return {sum};
         });
     Val sum = sums[0].reduceAdd();
     Val zero = sum.like(0);
     Val inverse = (sum.like(1) / sum).where(zero < sum, zero);
-    k.storeBytes(inverse, k.scratch(), tail);
+    k.storeBytes(inverse, k.scratch(), tail(query));
   }
 
   //===--------------------------------------------------------------------===//
@@ -312,24 +370,22 @@ private:
     return widths;
   }
 
-  /// Weighted sums of some columns of the values, for `rows` rows from `row`
-  /// on.
-  void weighValues(int64_t row, int64_t rows, int64_t column,
-                   ArrayRef<int64_t> widths) {
+  /// Weighted sums of some columns of the values.
+  void weighValues(int64_t column, ArrayRef<int64_t> widths) {
     Vals zeros;
-    for (int64_t i = 0; i < rows; ++i)
+    for (int64_t query = 0; query < count(); ++query)
       for (int64_t width : widths)
         zeros.push_back(k.zeros(k.vector(width, k.f32())));
-    Vals sums = k.forLoop(
-        begin, limit, 1, zeros, [&](Val position, ArrayRef<Val> before) {
-          return addPosition(position, row, rows, column, widths, before);
-        });
-    for (int64_t i = 0; i < rows; ++i) {
-      Val inverse = loadScalar(record(row + i) + scoreBytes);
+    Vals sums = k.forLoop(begin, limit, 1, zeros,
+                          [&](Val position, ArrayRef<Val> before) {
+                            return addPosition(position, column, widths, before);
+                          });
+    for (int64_t query = 0; query < count(); ++query) {
+      Val inverse = loadScalar(tail(k.index(query)));
       int64_t next = column;
       for (auto [piece, width] : llvm::enumerate(widths)) {
-        Val sum = sums[i * widths.size() + piece];
-        Vals place(queries[row + i].place);
+        Val sum = sums[query * widths.size() + piece];
+        Vals place(queries[query].place);
         place.push_back(k.index(next));
         k.store(sum * inverse.broadcast(sum.type()), out, place);
         next += width;
@@ -341,8 +397,8 @@ private:
     return k.loadBytes(k.scratch(), offset, k.vector(1, k.f32())).lane(0);
   }
 
-  Vals addPosition(Val position, int64_t row, int64_t rows, int64_t column,
-                   ArrayRef<int64_t> widths, ArrayRef<Val> before) {
+  Vals addPosition(Val position, int64_t column, ArrayRef<int64_t> widths,
+                   ArrayRef<Val> before) {
     CacheLayout layout({false, spec.keyHeads, spec.valueSize, spec.element},
                        valueBase);
     Val offset = layout.valueOffset(position, keyHead, k.index(column));
@@ -355,10 +411,12 @@ private:
       bytes += width * byteWidth(spec.element);
     }
     Vals sums(before);
-    for (int64_t i = 0; i < rows; ++i) {
-      Val weight = loadScalar(record(row + i) + position * 4);
+    Val own = scores(position / cacheBlock, k.index(0)) +
+              position % cacheBlock * 4;
+    for (int64_t query = 0; query < count(); ++query) {
+      Val weight = loadScalar(own + query * scoreBytes);
       for (auto [piece, value] : llvm::enumerate(pieces)) {
-        Val &sum = sums[i * widths.size() + piece];
+        Val &sum = sums[query * widths.size() + piece];
         sum = value.fma(weight.broadcast(value.type()), sum);
       }
     }
@@ -370,60 +428,67 @@ private:
 class AttentionKernel {
 public:
   AttentionKernel(KernelBuilder &k, const AttentionSpec &spec)
-      : k(k), spec(spec), sizes(getRowSizes(spec, k.level())),
-        rows(k.size(k.argument(0), 1)), past(k.argument(spec.mask ? 4 : 3)) {}
+      : k(k), spec(spec), counts(getQueryCounts(spec, k.level())),
+        sharing(spec.heads / spec.keyHeads), rows(k.size(k.argument(0), 1)),
+        past(k.argument(spec.mask ? 4 : 3)) {}
 
   /// One row: query heads are divided; those of a thread that share a key head
   /// go together.
   void emitHeads() {
-    int64_t queriesPerKey = spec.heads / spec.keyHeads;
     Val batches = k.size(k.argument(0), 0);
     auto [first, last] = k.share(batches * spec.heads);
-    Val firstKey = first / queriesPerKey;
-    Val lastKey = (last + (queriesPerKey - 1)) / queriesPerKey;
+    Val firstKey = first / sharing;
+    Val lastKey = (last + (sharing - 1)) / sharing;
     k.forLoop(firstKey, lastKey, 1, [&, first = first, last = last](Val key) {
-      Val begin = first.max(key * queriesPerKey);
-      Val end = last.min((key + 1) * queriesPerKey);
-      Val batch = key / spec.keyHeads;
-      forRowBlocks(k, begin, end - begin, sizes, [&](Val item, int64_t count) {
-        SmallVector<Query> queries;
-        for (int64_t i = 0; i < count; ++i)
-          queries.push_back(
-              makeQuery(batch, k.index(0), (item + i) - batch * spec.heads));
-        RowsAttention(k, spec, batch, key % spec.keyHeads, queries).emit();
-      });
+      Val begin = first.max(key * sharing) - key * sharing;
+      Val end = last.min((key + 1) * sharing) - key * sharing;
+      emitQueries(key, begin, end - begin, Val());
     });
   }
 
-  /// Many rows: blocks of rows of a head are dealt out in turn, as the later
-  /// ones of a causal attention cost more.
+  /// Many rows: blocks of the queries of a key head are dealt out in turn, as
+  /// the later ones of a causal attention cost more.
   void emitRows() {
     Val batches = k.size(k.argument(0), 0);
-    int64_t size = sizes.front();
-    Val rowBlocks = (rows + (size - 1)) / size;
-    k.forLoop(
-        k.thread(), batches * spec.heads * rowBlocks, k.threads(),
-        [&](Val item) {
-          Val first = item % rowBlocks * size, headItem = item / rowBlocks;
-          Val head = headItem % spec.heads, batch = headItem / spec.heads;
-          Val left = (rows - first).min(k.index(size));
-          forRowBlocks(k, first, left, sizes, [&](Val row, int64_t count) {
-            SmallVector<Query> queries;
-            for (int64_t i = 0; i < count; ++i)
-              queries.push_back(makeQuery(batch, row + i, head));
-            Val keyHead = head / (spec.heads / spec.keyHeads);
-            RowsAttention(k, spec, batch, keyHead, queries).emit();
-          });
-        });
+    int64_t most = counts.front();
+    Val perKey = rows * sharing;
+    Val blocks = (perKey + (most - 1)) / most;
+    k.forLoop(k.thread(), batches * spec.keyHeads * blocks, k.threads(),
+              [&](Val item) {
+                Val first = item % blocks * most, key = item / blocks;
+                emitQueries(key, first, (perKey - first).min(k.index(most)),
+                            k.threads() * most);
+              });
   }
 
 private:
   KernelBuilder &k;
   const AttentionSpec &spec;
-  SmallVector<int64_t> sizes;
+  SmallVector<int64_t> counts;
+  /// Query heads that share a key head.
+  int64_t sharing;
   Val rows, past;
 
-  Query makeQuery(Val batch, Val row, Val head) {
+  /// Some queries of a key head of all batch elements, counted row after row,
+  /// from `first` on: so those that go together see nearly the same positions.
+  /// The thread's next are `ahead` of them, if this is given.
+  void emitQueries(Val key, Val first, Val number, Val ahead) {
+    forRowBlocks(k, first, number, counts, [&](Val query, int64_t count) {
+      SmallVector<Query> queries, upcoming;
+      for (int64_t i = 0; i < count; ++i) {
+        queries.push_back(makeQuery(key, query + i));
+        if (ahead)
+          upcoming.push_back(makeQuery(key, query + i + ahead));
+      }
+      QueriesAttention(k, spec, key / spec.keyHeads, key % spec.keyHeads,
+                       queries, upcoming)
+          .emit();
+    });
+  }
+
+  Query makeQuery(Val key, Val query) {
+    Val batch = key / spec.keyHeads, row = query / sharing;
+    Val head = key % spec.keyHeads * sharing + query % sharing;
     Val limit = past + (spec.causal ? row + 1 : rows);
     Val begin = k.index(0);
     if (spec.window)
