@@ -109,7 +109,8 @@ public:
   void emit() {
     copyQueries();
     writeScores();
-    prefetchUpcoming();
+    if (!upcoming.empty())
+      prefetch();
     k.forLoop(k.index(0), k.index(count()), 1,
               [&](Val query) { exponentiate(query); });
     SmallVector<int64_t> widths = splitColumns();
@@ -170,16 +171,21 @@ private:
     }
   }
 
-  /// Asks for the queries that come next: nothing else is read that no loop
-  /// runs along.
-  void prefetchUpcoming() {
-    constexpr int64_t line = 64 / 4;
+  /// Asks for where results go and for the queries that come next: no loop runs
+  /// along them.
+  void prefetch() {
+    for (const Query &query : queries)
+      prefetchRow(out, query, spec.valueSize);
     for (const Query &query : upcoming)
-      for (int64_t column = 0; column < spec.keySize; column += line) {
-        Vals place(query.place);
-        place.push_back(k.index(column));
-        k.prefetch(q, place);
-      }
+      prefetchRow(q, query, spec.keySize);
+  }
+  void prefetchRow(Val memref, const Query &query, int64_t columns) {
+    constexpr int64_t line = 64 / 4;
+    for (int64_t column = 0; column < columns; column += line) {
+      Vals place(query.place);
+      place.push_back(k.index(column));
+      k.prefetch(memref, place);
+    }
   }
 
   void writeScores() {
