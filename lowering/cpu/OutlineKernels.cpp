@@ -1,6 +1,7 @@
 //===- OutlineKernels.cpp - lq ops as launches of derived kernels ---------===//
 
 #include "lowering/cpu/Passes.h"
+#include "lowering/cpu/QuantizedRows.h"
 
 #include "dialects/lq/LqOps.h"
 #include "dialects/lq/Storage.h"
@@ -35,9 +36,10 @@ std::string dimText(int64_t dim) {
 /// Replaces the lq ops of one entry point, in order.
 class EntryOutliner {
 public:
-  EntryOutliner(func::FuncOp entry, ModuleOp module, const CpuLevel &level)
-      : entry(entry), module(module), level(level), builder(entry.getContext()),
-        loc(entry.getLoc()) {}
+  EntryOutliner(func::FuncOp entry, ModuleOp module, const CpuLevel &level,
+                ElementFunctions &functions)
+      : entry(entry), module(module), level(level), functions(functions),
+        builder(entry.getContext()), loc(entry.getLoc()) {}
 
   LogicalResult run() {
     for (Operation &op : llvm::make_early_inc_range(entry.getBody().front())) {
@@ -216,16 +218,29 @@ private:
   }
 
   LogicalResult outlineOp(QuantizeRowsOp op) {
-    Value x = toRows(op.getX());
+    QuantizedRows source(op);
+    SmallVector<Value> inputs;
+    for (Value rows : source.rows())
+      inputs.push_back(toRows(rows));
+    Value x = inputs.front();
     int64_t columns = lastDim(x);
     int64_t group =
         cast<Int8RowsAttr>(cast<RankedTensorType>(op.getType()).getEncoding())
             .getGroup();
     QuantizeRowsSpec spec{columns, group, dim(x, 0), boundRows(x),
                           op.getOrder() != nullptr};
-    auto name =
-        llvm::formatv("quantize_rows_{0}x{1}_group{2}{3}", dimText(spec.rows),
-                      columns, group, spec.ordered ? "_ordered" : "");
+    std::string of;
+    if (Operation *norm = source.norm()) {
+      spec.norm = normSpec(norm, x);
+      of = "_of_" + normName(*spec.norm);
+      llvm::append_range(inputs, normParameters(norm));
+    } else if (linalg::GenericOp function = source.function()) {
+      spec.function = {function.getBody(), function.getNumDpsInputs()};
+      of = "_of_function" + std::to_string(functions.number(function));
+    }
+    auto name = llvm::formatv("quantize_rows_{0}x{1}_group{2}{3}{4}",
+                              dimText(spec.rows), columns, group,
+                              spec.ordered ? "_ordered" : "", of);
     FlatSymbolRefAttr callee = kernel(name, [&](StringRef name) {
       return emitQuantizeRows(module, name, spec, level);
     });
@@ -233,7 +248,6 @@ private:
         emptyRows(x, columns, builder.getI8Type()),
         emptyRows(x, columns / group, builder.getF32Type()),
         emptyRows(x, 2 * columns / group, builder.getI32Type())};
-    SmallVector<Value> inputs{x};
     if (spec.ordered)
       inputs.push_back(op.getOrder());
     LaunchOp quantize = launch(callee, inputs, {}, outputs);
@@ -286,10 +300,11 @@ private:
     Value output = emptyRows(rows, spec.outputs, builder.getF32Type());
     LaunchOp product =
         launch(callee, inputs, {}, output, scratchBytes(spec, level));
-    // Quantized activations have no tensor any more; what they quantize has.
+    // Quantized activations have no tensor any more; what they are made of has.
     auto quantize = op.getX().getDefiningOp<QuantizeRowsOp>();
-    Value result =
-        fromRows(product.getResult(0), quantize ? quantize.getX() : op.getX());
+    Value result = fromRows(product.getResult(0),
+                            quantize ? QuantizedRows(quantize).rows().front()
+                                     : op.getX());
     if (!sum) {
       op.replaceAllUsesWith(result);
       return success();
@@ -327,42 +342,48 @@ private:
     return other;
   }
 
-  template <typename Op>
-  LogicalResult
-  outlineNorm(Op op, StringRef kind, ValueRange parameters, bool beta,
-              func::FuncOp (*emit)(ModuleOp, StringRef, const NormSpec &,
-                                   const CpuLevel &)) {
-    Value x = toRows(op.getX());
+  NormSpec normSpec(Operation *op, Value x) {
     NormSpec spec;
     spec.columns = lastDim(x);
     spec.rows = dim(x, 0);
     spec.maxRows = boundRows(x);
-    spec.epsilon = op.getEpsilon().convertToFloat();
-    spec.beta = beta;
-    auto name =
-        llvm::formatv("{0}_{1}x{2}_eps{3:e}{4}", kind, dimText(spec.rows),
-                      spec.columns, spec.epsilon, beta ? "_beta" : "");
-    FlatSymbolRefAttr callee = kernel(
-        name, [&](StringRef name) { return emit(module, name, spec, level); });
+    spec.beta = normParameters(op).size() > 1;
+    spec.centred = isa<LayerNormOp>(op);
+    spec.epsilon = op->getAttrOfType<FloatAttr>("epsilon")
+                       .getValue()
+                       .convertToFloat();
+    return spec;
+  }
+
+  static std::string normName(const NormSpec &spec) {
+    return llvm::formatv("{0}_{1}x{2}_eps{3:e}{4}",
+                         spec.centred ? "layer_norm" : "rms_norm",
+                         dimText(spec.rows), spec.columns, spec.epsilon,
+                         spec.beta ? "_beta" : "");
+  }
+
+  /// gamma, [beta]
+  static ValueRange normParameters(Operation *op) {
+    return op->getOperands().drop_front();
+  }
+
+  template <typename Op> LogicalResult outlineNorm(Op op) {
+    if (QuantizedRows::isMadeInKernel(op))
+      return success();
+    Value x = toRows(op.getX());
+    NormSpec spec = normSpec(op, x);
+    FlatSymbolRefAttr callee = kernel(normName(spec), [&](StringRef name) {
+      return emitNorm(module, name, spec, level);
+    });
     SmallVector<Value> inputs{x};
-    llvm::append_range(inputs, parameters);
+    llvm::append_range(inputs, normParameters(op));
     LaunchOp norm = launch(callee, inputs, {},
                            emptyRows(x, spec.columns, builder.getF32Type()));
     op.replaceAllUsesWith(fromRows(norm.getResult(0), op.getX()));
     return success();
   }
-
-  LogicalResult outlineOp(RmsNormOp op) {
-    return outlineNorm(op, "rms_norm", op.getGamma(), false, emitRmsNorm);
-  }
-
-  LogicalResult outlineOp(LayerNormOp op) {
-    SmallVector<Value> parameters{op.getGamma()};
-    if (op.getBeta())
-      parameters.push_back(op.getBeta());
-    return outlineNorm(op, "layer_norm", parameters, op.getBeta() != nullptr,
-                       emitLayerNorm);
-  }
+  LogicalResult outlineOp(RmsNormOp op) { return outlineNorm(op); }
+  LogicalResult outlineOp(LayerNormOp op) { return outlineNorm(op); }
 
   LogicalResult outlineOp(RopeOp op) {
     Value x = op.getX();
@@ -555,6 +576,7 @@ private:
   func::FuncOp entry;
   ModuleOp module;
   const CpuLevel &level;
+  ElementFunctions &functions;
   OpBuilder builder;
   Location loc;
   /// Operations that launches stand for, each after those whose results it
@@ -578,8 +600,10 @@ struct OutlineKernelsPass : cpu::impl::OutlineKernelsBase<OutlineKernelsPass> {
           << "unknown CPU level '" << level << "'; see lq-compile --help";
       return signalPassFailure();
     }
+    ElementFunctions functions;
     for (func::FuncOp entry : exec::getEntries(getOperation()))
-      if (failed(EntryOutliner(entry, getOperation(), *chosen).run()))
+      if (failed(
+              EntryOutliner(entry, getOperation(), *chosen, functions).run()))
         return signalPassFailure();
   }
 

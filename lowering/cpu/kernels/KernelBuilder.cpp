@@ -304,6 +304,38 @@ IndexRange KernelBuilder::share(Val count) {
   return {count * thread() / threads(), count * (thread() + 1) / threads()};
 }
 
+/// Combines the two halves of each value in the lanes of `a`, then of `b`,
+/// where a value takes `width` lanes.
+static Val combineHalves(Val a, Val b, int64_t vectors, int64_t width,
+                         llvm::function_ref<Val(Val, Val)> combine) {
+  int64_t lanes = cast<VectorType>(a.type()).getNumElements() * vectors;
+  SmallVector<int64_t> low, high;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    (lane % width < width / 2 ? low : high).push_back(lane);
+  return combine(a.shuffle(b, low), a.shuffle(b, high));
+}
+
+Val lq::cpu::reduceLanes(Vals vectors,
+                         llvm::function_ref<Val(Val, Val)> combine) {
+  int64_t width = cast<VectorType>(vectors.front().type()).getNumElements();
+  while (width > 1) {
+    Vals next;
+    if (vectors.size() == 1)
+      next.push_back(
+          combineHalves(vectors[0], vectors[0], 1, width, combine));
+    else
+      for (size_t i = 0; i < vectors.size(); i += 2)
+        next.push_back(
+            combineHalves(vectors[i], vectors[i + 1], 2, width, combine));
+    vectors = next;
+    width /= 2;
+  }
+  Val all = vectors.front();
+  for (Val vector : ArrayRef(vectors).drop_front())
+    all = all.append(vector);
+  return all;
+}
+
 void lq::cpu::forRowBlocks(KernelBuilder &k, Val first, Val rows,
                            ArrayRef<int64_t> sizes,
                            llvm::function_ref<void(Val, int64_t)> body) {

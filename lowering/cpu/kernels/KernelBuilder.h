@@ -85,6 +85,8 @@ public:
   Val lane(int64_t index) const;
   /// The lanes of another vector behind these.
   Val append(Val other) const;
+  /// Lanes of this and, counted on, of another vector of the same type.
+  Val shuffle(Val other, llvm::ArrayRef<int64_t> lanes) const;
   /// Sum or maximum of all lanes.
   Val reduceAdd() const;
   Val reduceMax() const;
@@ -199,6 +201,10 @@ private:
   mlir::func::FuncOp function;
   Val val(mlir::Value value) { return Val(b, value); }
 };
+
+/// Combines the lanes of each of some vectors; lane i of the result is of vector
+/// i. The vectors are of one type and, like their lanes, a power of two.
+Val reduceLanes(Vals vectors, llvm::function_ref<Val(Val, Val)> combine);
 
 /// Runs body(first, count) over blocks of rows [first, first + count) that
 /// cover `rows`: as many blocks of sizes[0] as fit, then of sizes[1], ...; the

@@ -59,21 +59,6 @@ mlir::func::FuncOp emitLinear(mlir::ModuleOp module, llvm::StringRef name,
                               const LinearSpec &spec, const CpuLevel &level);
 int64_t scratchBytes(const LinearSpec &spec, const CpuLevel &level);
 
-/// x M x K x f32, [order K x i32] -> codes M x K x i8 in [-127, 127], scales
-/// M x K/group x f32 (largest magnitude / 127), sums of codes of half groups
-/// M x 2K/group x i32. Codes are x / scale rounded to nearest, ties to even;
-/// with an order column j of the outputs is column order[j] of x.
-struct QuantizeRowsSpec {
-  int64_t columns = 0; // K, a multiple of the group
-  int64_t group = 32;  // a multiple of 16
-  int64_t rows = 1;
-  int64_t maxRows = 1;
-  bool ordered = false;
-};
-mlir::func::FuncOp emitQuantizeRows(mlir::ModuleOp module, llvm::StringRef name,
-                                    const QuantizeRowsSpec &spec,
-                                    const CpuLevel &level);
-
 /// x M x K x f32, order K x i32 -> out M x K x f32: column j of out is column
 /// order[j] of x.
 struct PermuteSpec {
@@ -88,18 +73,48 @@ mlir::func::FuncOp emitPermute(mlir::ModuleOp module, llvm::StringRef name,
 //===----------------------------------------------------------------------===//
 
 /// x M x H x f32, gamma H x f32, [beta H x f32] -> out M x H x f32, which may
-/// be x.
+/// be x: gamma (x - mean) / sqrt(variance + epsilon) + beta, or the same of a
+/// mean of 0 (RMS).
 struct NormSpec {
   int64_t columns = 0; // H
   int64_t rows = 1;
   int64_t maxRows = 1;
   float epsilon = 0;
-  bool beta = false; // emitLayerNorm only
+  bool beta = false;
+  bool centred = false; // subtracts the mean
 };
-mlir::func::FuncOp emitRmsNorm(mlir::ModuleOp module, llvm::StringRef name,
-                               const NormSpec &spec, const CpuLevel &level);
-mlir::func::FuncOp emitLayerNorm(mlir::ModuleOp module, llvm::StringRef name,
-                                 const NormSpec &spec, const CpuLevel &level);
+mlir::func::FuncOp emitNorm(mlir::ModuleOp module, llvm::StringRef name,
+                            const NormSpec &spec, const CpuLevel &level);
+
+/// A function of f32 elements: a block that makes one number of its first
+/// arguments.
+struct ElementFunction {
+  mlir::Block *body = nullptr;
+  int64_t inputs = 0;
+};
+/// Whether a block has but operations on elements, of which vectors can be made.
+bool isElementFunction(const ElementFunction &function);
+
+/// x M x K x f32, [order K x i32] -> codes M x K x i8 in [-127, 127], scales
+/// M x K/group x f32 (largest magnitude / 127), sums of codes of half groups
+/// M x 2K/group x i32. Codes are x / scale rounded to nearest, ties to even;
+/// with an order column j of the outputs is column order[j] of x.
+///
+/// x may be made while it is read, and is in no memory then: in its place are
+/// the inputs of a norm, or those of a function of elements (see
+/// ElementFunction), each M x K x f32.
+struct QuantizeRowsSpec {
+  int64_t columns = 0; // K, a multiple of the group
+  int64_t group = 32;  // a multiple of 16
+  int64_t rows = 1;
+  int64_t maxRows = 1;
+  bool ordered = false;
+  std::optional<NormSpec> norm = {};
+  std::optional<ElementFunction> function = {};
+};
+mlir::func::FuncOp emitQuantizeRows(mlir::ModuleOp module, llvm::StringRef name,
+                                    const QuantizeRowsSpec &spec,
+                                    const CpuLevel &level);
 
 /// x B x S x H x D x f32, cos P x R x f32, sin P x R x f32, past: index
 /// -> out B x S x H x D x f32, which may be x. Row s is position past + s < P.

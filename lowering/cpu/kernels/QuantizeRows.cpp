@@ -1,8 +1,6 @@
 //===- QuantizeRows.cpp - activations as int8 in groups -------------------===//
 
-#include "lowering/cpu/kernels/KernelBuilder.h"
-#include "lowering/cpu/kernels/Kernels.h"
-#include "llvm/Support/MathExtras.h"
+#include "lowering/cpu/kernels/RowSource.h"
 
 using namespace mlir;
 using namespace lq;
@@ -10,65 +8,81 @@ using namespace lq::cpu;
 
 namespace {
 
-/// Reads a group and writes its codes, scale and sums.
-class GroupQuantizer {
+/// Quantizes groups of a row, some together: what is found across the lanes of
+/// a group is found for all of them at once.
+class GroupsQuantizer {
 public:
-  GroupQuantizer(KernelBuilder &k, const QuantizeRowsSpec &spec, Val row,
-                 Val index)
-      : k(k), spec(spec), group(spec.group), firstOutput(spec.ordered ? 2 : 1),
-        row(row), index(index) {
+  GroupsQuantizer(KernelBuilder &k, const QuantizeRowsSpec &spec,
+                  RowSource &source, int64_t firstOutput)
+      : k(k), group(spec.group), source(source), codes(k.argument(firstOutput)),
+        scales(k.argument(firstOutput + 1)), sums(k.argument(firstOutput + 2)) {
     lanes = std::min<int64_t>(k.lanes(), (group / 2) & -(group / 2));
   }
 
-  void emit() {
-    for (int64_t first = 0; first < group; first += lanes)
-      x.push_back(loadX(first));
-    Val largest = findLargest();
+  /// Quantizes `count` groups from `first` on.
+  void emit(Val row, Val first, int64_t count) {
+    SmallVector<Vals> groups;
+    Vals magnitudes;
+    for (int64_t i = 0; i < count; ++i) {
+      groups.push_back(load(row, (first + i) * group));
+      magnitudes.push_back(findLargest(groups.back()));
+    }
+    Val largest = reduceLanes(
+        magnitudes, [](Val a, Val b) { return a.max(b); });
     Val zero = largest.like(0);
     // A group of zeros has scale 0 and codes 0.
     Val inverse = (largest.like(127) / largest).where(zero < largest, zero);
-    k.store(largest / largest.like(127), output(1), {row, index});
-    for (int64_t half : {0, 1})
-      k.store(writeCodes(inverse, half), output(2), {row, index * 2 + half});
+    k.store(largest / largest.like(127), scales, {row, first});
+    Vals halves;
+    for (int64_t i = 0; i < count; ++i)
+      writeCodes(groups[i], inverse.lane(i), row, (first + i) * group, halves);
+    Val sum = reduceLanes(halves, [](Val a, Val b) { return a + b; });
+    // Each of the numbers in a sum has the bits of `shift` too.
+    uint32_t shifts = llvm::bit_cast<uint32_t>(shift) * (group / 2);
+    k.store(sum - static_cast<int32_t>(shifts), sums, {row, first * 2});
   }
 
 private:
+  /// Sums with it have integers of up to 22 bits and their sign in their last
+  /// bits, rounded to nearest, ties to even.
+  static constexpr float shift = 0x1.8p23f;
+
   KernelBuilder &k;
-  const QuantizeRowsSpec &spec;
-  int64_t group, firstOutput, lanes;
-  Val row, index;
-  /// The group, in vectors.
-  Vals x;
+  int64_t group, lanes;
+  RowSource &source;
+  Val codes, scales, sums;
 
-  Val output(int64_t i) { return k.argument(firstOutput + i); }
-
-  Val loadX(int64_t first) {
-    Val column = index * group + first;
-    if (!spec.ordered)
-      return k.load(k.argument(0), {row, column}, lanes);
-    Val columns = k.load(k.argument(1), {column}, lanes);
-    return k.gather(k.argument(0), {row, k.index(0)}, columns);
+  /// A group, in vectors.
+  Vals load(Val row, Val column) {
+    Vals vectors;
+    for (int64_t first = 0; first < group; first += lanes)
+      vectors.push_back(source.load(row, column + first, lanes));
+    return vectors;
   }
 
-  Val findLargest() {
-    Val largest = k.abs(x.front());
-    for (Val vector : ArrayRef(x).drop_front())
+  Val findLargest(ArrayRef<Val> vectors) {
+    Val largest = k.abs(vectors.front());
+    for (Val vector : vectors.drop_front())
       largest = largest.max(k.abs(vector));
-    return largest.reduceMax();
+    return largest;
   }
 
-  /// Writes half a group; returns the sum of its codes.
-  Val writeCodes(Val inverse, int64_t half) {
-    Val sum;
-    int64_t first = half * group / 2;
-    for (Val vector : ArrayRef(x).slice(first / lanes, group / 2 / lanes)) {
-      Val code = k.roundEven(vector * inverse.broadcast(vector.type()))
-                     .convert(k.i32());
-      k.store(code.convert(k.i8()), output(0), {row, index * group + first});
-      first += lanes;
-      sum = sum ? sum + code : code;
+  /// Writes the codes of a group; adds the sums of its halves' numbers, in
+  /// lanes, to `halves`.
+  void writeCodes(ArrayRef<Val> vectors, Val inverse, Val row, Val column,
+                  Vals &halves) {
+    Val all;
+    for (auto [i, vector] : llvm::enumerate(vectors)) {
+      Val number = (vector * inverse.broadcast(vector.type()) +
+                    vector.like(shift))
+                       .bitcast(k.vector(lanes, k.i32()));
+      if (i % (vectors.size() / 2) == 0)
+        halves.push_back(number);
+      else
+        halves.back() = halves.back() + number;
+      all = all ? all.append(number) : number;
     }
-    return sum.reduceAdd();
+    k.store(all.convert(k.i8()), codes, {row, column});
   }
 };
 
@@ -80,7 +94,7 @@ func::FuncOp lq::cpu::emitQuantizeRows(ModuleOp module, StringRef name,
   MLIRContext *context = module.getContext();
   Type f32 = Float32Type::get(context), i32 = IntegerType::get(context, 32);
   int64_t groups = spec.columns / spec.group;
-  SmallVector<Type> inputs = {MemRefType::get({spec.rows, spec.columns}, f32)};
+  SmallVector<Type> inputs = getRowTypes(context, spec);
   if (spec.ordered)
     inputs.push_back(MemRefType::get({spec.columns}, i32));
   Type codes =
@@ -88,12 +102,22 @@ func::FuncOp lq::cpu::emitQuantizeRows(ModuleOp module, StringRef name,
   Type scales = MemRefType::get({spec.rows, groups}, f32);
   Type sums = MemRefType::get({spec.rows, 2 * groups}, i32);
   KernelBuilder k(module, name, level, inputs, {codes, scales, sums});
-  Val rows = k.size(k.argument(0), 0);
-  // Groups are independent: a single row too is divided among the threads.
-  auto [first, last] = k.share(rows * groups);
-  k.forLoop(first, last, 1, [&](Val item) {
-    GroupQuantizer(k, spec, item / groups, item % groups).emit();
-  });
+  std::unique_ptr<RowSource> source = makeRowSource(k, spec);
+  GroupsQuantizer quantizer(k, spec, *source, inputs.size());
+  // Groups are divided, so that a single row too is work for all threads; each
+  // enters the row.
+  auto [first, last] = k.share(k.size(k.argument(0), 0) * groups);
+  k.forLoop(first / groups, (last + (groups - 1)) / groups, 1,
+            [&, first = first, last = last](Val row) {
+              source->enter(row);
+              Val start = row * groups;
+              Val begin = first.max(start) - start;
+              Val end = last.min(start + groups) - start;
+              forRowBlocks(k, begin, end - begin, {level.registers / 4, 1},
+                           [&](Val group, int64_t count) {
+                             quantizer.emit(row, group, count);
+                           });
+            });
   return k.finish();
 }
 

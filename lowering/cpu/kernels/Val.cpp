@@ -174,6 +174,11 @@ Val Val::append(Val other) const {
              vector::ShuffleOp::create(*builder, value, Value(other), lanes));
 }
 
+Val Val::shuffle(Val other, ArrayRef<int64_t> lanes) const {
+  return Val(*builder,
+             vector::ShuffleOp::create(*builder, value, Value(other), lanes));
+}
+
 Val Val::reduceAdd() const {
   // Halves are added to halves: log2(lanes) steps, and a better sum than lane
   // after lane.

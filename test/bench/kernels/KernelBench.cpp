@@ -407,7 +407,7 @@ void runNorm(benchmark::State &state, const CpuLevel &level, int64_t rows,
   runRows(
       state,
       [&](mlir::ModuleOp module, const CpuLevel &level) {
-        return emitRmsNorm(module, "rms_norm", spec, level);
+        return emitNorm(module, "rms_norm", spec, level);
       },
       level, {x, gamma, out}, double(rows) * rowWidth, threads);
 }
