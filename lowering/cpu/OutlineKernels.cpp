@@ -302,9 +302,9 @@ private:
         launch(callee, inputs, {}, output, scratchBytes(spec, level));
     // Quantized activations have no tensor any more; what they are made of has.
     auto quantize = op.getX().getDefiningOp<QuantizeRowsOp>();
-    Value result = fromRows(product.getResult(0),
-                            quantize ? QuantizedRows(quantize).rows().front()
-                                     : op.getX());
+    Value result =
+        fromRows(product.getResult(0),
+                 quantize ? QuantizedRows(quantize).rows().front() : op.getX());
     if (!sum) {
       op.replaceAllUsesWith(result);
       return success();
@@ -349,9 +349,8 @@ private:
     spec.maxRows = boundRows(x);
     spec.beta = normParameters(op).size() > 1;
     spec.centred = isa<LayerNormOp>(op);
-    spec.epsilon = op->getAttrOfType<FloatAttr>("epsilon")
-                       .getValue()
-                       .convertToFloat();
+    spec.epsilon =
+        op->getAttrOfType<FloatAttr>("epsilon").getValue().convertToFloat();
     return spec;
   }
 

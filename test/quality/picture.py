@@ -58,18 +58,24 @@ def grid(frame, across, upwards):
     return out
 
 
-def family(frame, name, points, colour, index):
+def family(frame, name, points, index):
     """A line through the points that no other of the family is better than, all points
     with their names, and the entry of the legend."""
     points = sorted(points)
     best = [p for p in points if not any(q[0] <= p[0] and q[1] < p[1] for q in points)]
     path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y, _ in best)
-    out = f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>\n'
+    colour = COLOURS[index % len(COLOURS)]
+    # More families than colours: the second ones are hollow and dashed.
+    again = index >= len(COLOURS)
+    line = f'stroke="{colour}" stroke-width="1.5"'
+    circle = f'{line} fill="{"white" if again else colour}"'
+    dashes = ' stroke-dasharray="5 3"' if again else ""
+    out = f'<path d="M{path}" fill="none" {line}{dashes}/>\n'
     for x, y, label in points:
-        out += f'<circle cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3" fill="{colour}"/>\n'
+        out += f'<circle cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="2.5" {circle}/>\n'
         out += text(frame.x(x) + 5, frame.y(y) - 4, label, fill=colour, font_size=9)
     y = TOP + 10 + 20 * index
-    out += f'<circle cx="{WIDTH - RIGHT + 20}" cy="{y}" r="4" fill="{colour}"/>\n'
+    out += f'<circle cx="{WIDTH - RIGHT + 20}" cy="{y}" r="3.5" {circle}/>\n'
     return out + text(WIDTH - RIGHT + 30, y + 4, name)
 
 
@@ -81,5 +87,5 @@ def draw(families, across, upwards):
            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n')
     out += grid(frame, across, upwards)
     for index, (name, points) in enumerate(families.items()):
-        out += family(frame, name, points, COLOURS[index % len(COLOURS)], index)
+        out += family(frame, name, points, index)
     return out + "</svg>\n"

@@ -43,7 +43,7 @@ class Method:
     family: str
     #: What --quantize takes, or a type of llama-quantize.
     spec: str
-    #: Other options; {calibrate}, {statistics} and {imatrix} stand for files.
+    #: Other options; names in braces stand for what Work.values() has.
     options: tuple = ()
     peer: bool = False
 
@@ -59,14 +59,19 @@ ROTATED = ("rotated, rounding", "iq4_nl nf4 uint4_g32 uint4_g128 int4_g32 int4_g
            "uint3_g128")
 PEER = ("llama-quantize", "Q8_0 Q6_K Q5_K_M Q4_K_M IQ4_XS Q4_0 Q3_K_M Q2_K")
 
-IMPORTANCE = ("importance", "iq4_nl uint4_g128 uint3_g128 q4_k_m q3_k_m q2_k_mix")
-GPTQ = ("GPTQ", "gptq:4,group=32 gptq:4,group=128,asym gptq:3,group=128,asym gptq:iq4_nl gptq:q4_k_m")
+IMPORTANCE = ("importance", "iq4_nl uint4_g128 uint3_g128 q4_k_m iq4_xs_mix q3_k_m q2_k_mix")
+GPTQ = ("GPTQ", "gptq:4,group=32 gptq:4,group=128,asym gptq:3,group=128,asym gptq:iq4_nl "
+        "gptq:q4_k_m")
+ROTATED_GPTQ = ("rotated, GPTQ", "gptq:4,group=32 gptq:4,group=128,asym gptq:3,group=128,asym "
+                "gptq:iq4_nl")
 AWQ = ("AWQ", "awq:4,group=128 awq:3,group=128")
 EXL2 = ("EXL2", "exl2:4bpw")
 AUTO = ("auto", "auto:3.5bpw auto:4.5bpw auto:5.5bpw")
 PEER_IMPORTANCE = ("llama-quantize, importance", "Q4_K_M IQ4_XS Q3_K_M Q2_K")
 
 STATISTICS = ("--statistics={statistics}",)
+#: Statistics of a model that is changed before it is quantized.
+CALIBRATE = ("--calibrate={calibrate}", "--calibration-samples={samples}")
 
 METHODS = [
     *[Method(ROUNDING[0], spec) for spec in ROUNDING[1].split()],
@@ -74,7 +79,10 @@ METHODS = [
     *[Method(MIXES[0], spec) for spec in MIXES[1].split()],
     *[Method(IMPORTANCE[0], spec, STATISTICS) for spec in IMPORTANCE[1].split()],
     *[Method(GPTQ[0], spec, STATISTICS) for spec in GPTQ[1].split()],
+    *[Method(ROTATED_GPTQ[0], spec, ("--rotate", *CALIBRATE)) for spec in ROTATED_GPTQ[1].split()],
     *[Method(AWQ[0], spec, STATISTICS) for spec in AWQ[1].split()],
+    *[Method("AWQ, GPTQ", f"gptq:{bits},group=128,asym", (f"--weights={{scaled{bits}}}", *CALIBRATE))
+      for bits in (4, 3)],
     *[Method(EXL2[0], spec, STATISTICS) for spec in EXL2[1].split()],
     *[Method(AUTO[0], spec, (*STATISTICS, "--calibrate={calibrate}"))
       for spec in AUTO[1].split()],
@@ -92,12 +100,24 @@ class Failure(Exception):
     pass
 
 
-def run(command):
-    """(standard output, seconds, most bytes of memory resident)"""
+@dataclass(frozen=True)
+class Run:
+    """What a program printed, and what it took."""
+
+    out: str
+    seconds: float
+    #: Seconds of all processors.
+    processor: float
+    #: Most bytes that were resident.
+    memory: int
+
+
+def run(command, **how):
+    """A Run, of a program that succeeds; `how` is for Popen."""
     command = [str(part) for part in command]
     start = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(command, stdout=out, stderr=errors)
+        child = subprocess.Popen(command, stdout=out, stderr=errors, **how)
         try:
             _, status, usage = os.wait4(child.pid, 0)
         except KeyboardInterrupt:
@@ -111,7 +131,7 @@ def run(command):
             texts.append(stream.read().decode(errors="replace"))
     if child.returncode != 0:
         raise Failure(f"{' '.join(command)}\n{(texts[1] or texts[0]).strip()[-800:]}")
-    return texts[0], seconds, usage.ru_maxrss * 1024
+    return Run(texts[0], seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 class Work:
@@ -142,17 +162,20 @@ class Work:
     def finish(self, method, row):
         write_whole(self.row_path(method), json.dumps(row))
 
-    def files(self):
-        """What stands for files in the options of methods."""
+    def values(self):
+        """What names in the options of methods stand for."""
         return {"calibrate": self.options.calibrate,
+                "samples": self.options.samples,
                 "statistics": self.path("model.statistics"),
-                "imatrix": self.path("imatrix.gguf")}
+                "imatrix": self.path("imatrix.gguf"),
+                "scaled4": self.path("scaled4.gguf"),
+                "scaled3": self.path("scaled3.gguf")}
 
     def evaluate(self, artifact, *extra):
         options = self.options
-        out, _, _ = run([self.bin / "lq-eval", artifact, f"--text={options.text}", "--json",
-                         f"--chunks={options.chunks}", f"--context={options.context}", *extra])
-        return json.loads(out)
+        found = run([self.bin / "lq-eval", artifact, f"--text={options.text}", "--json",
+                     f"--chunks={options.chunks}", f"--context={options.context}", *extra])
+        return json.loads(found.out)
 
 
 def file_hash(path):
@@ -168,7 +191,7 @@ def write_whole(path, text):
 def compile_model(work, artifact, *extra):
     command = [work.bin / "lq-compile", work.options.model, "-o", artifact, "--target=host",
                f"--context={work.options.context}", "--quiet", *extra]
-    return run(command)[1:]
+    return run(command)
 
 
 def make_reference(work):
@@ -177,30 +200,55 @@ def make_reference(work):
     if not (logits.exists() and row.exists()):
         log("f32")
         artifact = work.path("f32.lq")
-        seconds, memory = compile_model(work, artifact, "--kv=f32")
+        made = compile_model(work, artifact, "--kv=f32")
         found = work.evaluate(artifact, f"--save-logits={logits}")
         artifact.unlink()
-        write_whole(row, json.dumps({"seconds": seconds, "memory": memory, "eval": found}))
+        write_whole(row, json.dumps(finished_row(made, found)))
     return logits, json.loads(row.read_text())
+
+
+def finished_row(made, found):
+    return {"seconds": made.seconds, "processor": made.processor, "memory": made.memory,
+            "eval": found}
+
+
+def raise_model(work):
+    """The module that passes take, made once."""
+    imported, raised = work.path("imported.mlir"), work.path("raised.mlir")
+    if not raised.exists():
+        run([work.bin / "lq-translate", "--import-onnx", work.options.model, "-o", imported])
+        run([work.bin / "lq-opt", imported, "--onnx-inline-functions", "--onnx-fold-constant-if",
+             f"--lq-raise=archive={work.path('raise.weights')}", "--canonicalize", "--cse",
+             "--symbol-dce", "-o", raised])
+    return raised
 
 
 def calibrate(work):
     """Makes the statistics and the importance matrix of the model, once."""
-    files = work.files()
-    if files["imatrix"].exists():
+    values = work.values()
+    if values["imatrix"].exists():
         return
     log("calibrate")
-    imported, raised = work.path("imported.mlir"), work.path("raised.mlir")
-    run([work.bin / "lq-translate", "--import-onnx", work.options.model, "-o", imported])
-    run([work.bin / "lq-opt", imported, "--onnx-inline-functions", "--onnx-fold-constant-if",
-         f"--lq-raise=archive={work.path('raise.weights')}", "--canonicalize", "--cse",
-         "--symbol-dce", "-o", raised])
-    _, seconds, memory = run([
-        work.bin / "lq-opt", raised, "-o", "/dev/null",
-        f"--lq-calibrate=text={files['calibrate']} tokenizer={work.options.model} "
+    made = run([
+        work.bin / "lq-opt", raise_model(work), "-o", "/dev/null",
+        f"--lq-calibrate=text={values['calibrate']} tokenizer={work.options.model} "
         f"samples={work.options.samples} "
-        f"output={files['statistics']} imatrix={files['imatrix']}"])
-    log(f"calibrating took {seconds:.0f} s and {memory / 1e6:.0f} MB")
+        f"output={values['statistics']} imatrix={values['imatrix']}"])
+    log(f"calibrating took {made.seconds:.0f} s and {made.memory / 1e6:.0f} MB")
+
+
+def scale(work, bits):
+    """Makes the f32 weights as AWQ scales them for formats of so many bits, once."""
+    values = work.values()
+    scaled = values[f"scaled{bits}"]
+    if scaled.exists():
+        return
+    log(f"scale for {bits} bits")
+    with tempfile.TemporaryDirectory(dir=work.folder) as folder:
+        run([work.bin / "lq-opt", raise_model(work), "-o", "/dev/null",
+             f"--lq-awq=format=uint{bits}_g128 clip=false statistics={values['statistics']} "
+             f"archive={folder}/scaled.weights",
+             f"--lq-export-gguf=model={work.options.model} to={scaled}"])
 
 
 def needs_calibration(method):
@@ -209,18 +257,18 @@ def needs_calibration(method):
 
 def quantize_by_peer(work, method, artifact):
     quantized = artifact.with_suffix(".gguf")
-    options = [part.format(**work.files()) for part in method.options]
-    _, seconds, memory = run([
+    options = [part.format(**work.values()) for part in method.options]
+    made = run([
         work.options.llama / "llama-quantize", *options, work.options.model / "original.gguf",
         quantized, method.spec, os.cpu_count()])
     compile_model(work, artifact, f"--weights={quantized}")
-    return seconds, memory
+    return made
 
 
 def quantize(work, method, artifact):
     if method.peer:
         return quantize_by_peer(work, method, artifact)
-    options = [part.format(**work.files()) for part in method.options]
+    options = [part.format(**work.values()) for part in method.options]
     return compile_model(work, artifact, f"--quantize={method.spec}", *options)
 
 
@@ -236,11 +284,14 @@ def lacking(method, options):
 def measure(work, method, logits):
     if needs_calibration(method):
         calibrate(work)
+    for bits in (4, 3):
+        if any(f"{{scaled{bits}}}" in part for part in method.options):
+            scale(work, bits)
     with tempfile.TemporaryDirectory(dir=work.folder) as folder:
         artifact = Path(folder, "model.lq")
-        seconds, memory = quantize(work, method, artifact)
+        made = quantize(work, method, artifact)
         found = work.evaluate(artifact, f"--reference-logits={logits}")
-    return {"seconds": seconds, "memory": memory, "eval": found}
+    return finished_row(made, found)
 
 
 def bits(row, reference):
@@ -317,8 +368,9 @@ def measure_all(work):
     return reference, rows, failures
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+def option_parser(description):
+    """Takes what Work needs."""
+    parser = argparse.ArgumentParser(description=description.split("\n\n")[0])
     parser.add_argument("--lq", type=Path, required=True, help="lq's build folder")
     parser.add_argument("--text", type=Path, required=True, help="text to evaluate on")
     parser.add_argument("--model", type=Path, default=CACHE / "smollm2-dithered",
@@ -330,14 +382,23 @@ def main():
                         help="folder of llama.cpp's programs")
     parser.add_argument("--chunks", type=int, default=40)
     parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--work", type=Path, default=CACHE / "quality")
+    return parser
+
+
+def check_model(options):
+    if not (options.model / "model.onnx").exists():
+        sys.exit(f"no model in {options.model}; tools/fetch-model.sh smollm2-dithered makes it")
+
+
+def main():
+    parser = option_parser(__doc__)
     parser.add_argument("--only", default="", metavar="REGEX", help="methods to measure")
     parser.add_argument("--again", metavar="REGEX", help="methods to measure anew")
-    parser.add_argument("--work", type=Path, default=CACHE / "quality")
     parser.add_argument("--update", type=Path, metavar="FILE",
                         help="Markdown file to put the table into; the picture goes beside it")
     options = parser.parse_args()
-    if not (options.model / "model.onnx").exists():
-        sys.exit(f"no model in {options.model}; tools/fetch-model.sh smollm2-dithered makes it")
+    check_model(options)
     try:
         reference, rows, failures = measure_all(Work(options))
         table = table_text(reference, rows)

@@ -89,8 +89,7 @@ public:
                    Val keyHead, SmallVector<Query> queries,
                    SmallVector<Query> upcoming = {})
       : k(k), spec(spec), keyHead(keyHead), queries(std::move(queries)),
-        upcoming(std::move(upcoming)),
-        tileVectors(getTileVectors(k.level())),
+        upcoming(std::move(upcoming)), tileVectors(getTileVectors(k.level())),
         blockVectors(cacheBlock / k.lanes()), q(k.argument(0)),
         keys(k.argument(1)), values(k.argument(2)),
         out(k.argument(spec.mask ? 5 : 4)) {
@@ -238,18 +237,17 @@ private:
   Vals multiplyKeys(Val block, int64_t vectors) {
     int64_t cells = count() * vectors, chains = countChains(cells);
     int64_t unrolled = std::max<int64_t>(chains, spec.keySize % 2 == 0 ? 2 : 1);
-    Vals sums =
-        k.forLoop(k.index(0), k.index(spec.keySize), unrolled,
-                  Vals(cells * chains, k.zeros(k.floats())),
-                  [&](Val column, ArrayRef<Val> before) {
-                    Vals sums(before);
-                    for (int64_t j = 0; j < unrolled; ++j) {
-                      auto chain = MutableArrayRef(sums).slice(
-                          j % chains * cells, cells);
-                      addKeyColumn(block, column + j, vectors, chain);
-                    }
-                    return sums;
-                  });
+    Vals sums = k.forLoop(k.index(0), k.index(spec.keySize), unrolled,
+                          Vals(cells * chains, k.zeros(k.floats())),
+                          [&](Val column, ArrayRef<Val> before) {
+                            Vals sums(before);
+                            for (int64_t j = 0; j < unrolled; ++j) {
+                              auto chain = MutableArrayRef(sums).slice(
+                                  j % chains * cells, cells);
+                              addKeyColumn(block, column + j, vectors, chain);
+                            }
+                            return sums;
+                          });
     Vals products;
     for (int64_t cell = 0; cell < cells; ++cell) {
       Val sum = sums[cell];
@@ -382,10 +380,10 @@ private:
     for (int64_t query = 0; query < count(); ++query)
       for (int64_t width : widths)
         zeros.push_back(k.zeros(k.vector(width, k.f32())));
-    Vals sums = k.forLoop(begin, limit, 1, zeros,
-                          [&](Val position, ArrayRef<Val> before) {
-                            return addPosition(position, column, widths, before);
-                          });
+    Vals sums = k.forLoop(
+        begin, limit, 1, zeros, [&](Val position, ArrayRef<Val> before) {
+          return addPosition(position, column, widths, before);
+        });
     for (int64_t query = 0; query < count(); ++query) {
       Val inverse = loadScalar(tail(k.index(query)));
       int64_t next = column;
@@ -417,8 +415,8 @@ private:
       bytes += width * byteWidth(spec.element);
     }
     Vals sums(before);
-    Val own = scores(position / cacheBlock, k.index(0)) +
-              position % cacheBlock * 4;
+    Val own =
+        scores(position / cacheBlock, k.index(0)) + position % cacheBlock * 4;
     for (int64_t query = 0; query < count(); ++query) {
       Val weight = loadScalar(own + query * scoreBytes);
       for (auto [piece, value] : llvm::enumerate(pieces)) {

@@ -321,8 +321,7 @@ Val lq::cpu::reduceLanes(Vals vectors,
   while (width > 1) {
     Vals next;
     if (vectors.size() == 1)
-      next.push_back(
-          combineHalves(vectors[0], vectors[0], 1, width, combine));
+      next.push_back(combineHalves(vectors[0], vectors[0], 1, width, combine));
     else
       for (size_t i = 0; i < vectors.size(); i += 2)
         next.push_back(

@@ -36,7 +36,8 @@ void NormedRows::enter(Val row) {
 }
 
 Val NormedRows::load(Val row, Val column, int64_t lanes) {
-  return normalise(read(x, {row}, column, lanes), read(gamma, {}, column, lanes),
+  return normalise(read(x, {row}, column, lanes),
+                   read(gamma, {}, column, lanes),
                    beta ? read(beta, {}, column, lanes) : Val());
 }
 
@@ -59,9 +60,8 @@ static Val firstLanes(KernelBuilder &k, Val v, int64_t count) {
   SmallVector<bool> inside(k.lanes());
   std::fill_n(inside.begin(), count, true);
   auto type = VectorType::get({k.lanes()}, k.builder().getI1Type());
-  Val mask(k.builder(),
-           arith::ConstantOp::create(k.builder(),
-                                     DenseElementsAttr::get(type, inside)));
+  Val mask(k.builder(), arith::ConstantOp::create(
+                            k.builder(), DenseElementsAttr::get(type, inside)));
   return v.where(mask, v.like(0));
 }
 

@@ -27,8 +27,8 @@ public:
       groups.push_back(load(row, (first + i) * group));
       magnitudes.push_back(findLargest(groups.back()));
     }
-    Val largest = reduceLanes(
-        magnitudes, [](Val a, Val b) { return a.max(b); });
+    Val largest =
+        reduceLanes(magnitudes, [](Val a, Val b) { return a.max(b); });
     Val zero = largest.like(0);
     // A group of zeros has scale 0 and codes 0.
     Val inverse = (largest.like(127) / largest).where(zero < largest, zero);
@@ -73,9 +73,9 @@ private:
                   Vals &halves) {
     Val all;
     for (auto [i, vector] : llvm::enumerate(vectors)) {
-      Val number = (vector * inverse.broadcast(vector.type()) +
-                    vector.like(shift))
-                       .bitcast(k.vector(lanes, k.i32()));
+      Val number =
+          (vector * inverse.broadcast(vector.type()) + vector.like(shift))
+              .bitcast(k.vector(lanes, k.i32()));
       if (i % (vectors.size() / 2) == 0)
         halves.push_back(number);
       else

@@ -90,11 +90,11 @@ private:
   /// The vector that stands for a value of the body.
   Val widen(Value value, IRMapping &vectors, int64_t lanes) {
     if (TypedAttr number = getNumber(value))
-      vectors.map(value, arith::ConstantOp::create(
-                             k.builder(),
-                             DenseElementsAttr::get(
-                                 VectorType::get({lanes}, value.getType()),
-                                 Attribute(number))));
+      vectors.map(
+          value, arith::ConstantOp::create(
+                     k.builder(), DenseElementsAttr::get(
+                                      VectorType::get({lanes}, value.getType()),
+                                      Attribute(number))));
     return Val(k.builder(), vectors.lookup(value));
   }
 
@@ -115,8 +115,7 @@ SmallVector<Type> lq::cpu::getRowTypes(MLIRContext *context,
     return getInputTypes(context, *spec.norm);
   Type rows =
       MemRefType::get({spec.rows, spec.columns}, Float32Type::get(context));
-  return SmallVector<Type>(spec.function ? spec.function->inputs : 1,
-                           rows);
+  return SmallVector<Type>(spec.function ? spec.function->inputs : 1, rows);
 }
 
 std::unique_ptr<RowSource>
