@@ -3,7 +3,7 @@
 #include "dialects/lq/Tile.h"
 #include "lowering/cpu/kernels/Kernels.h"
 #include "lowering/cpu/kernels/RowKernel.h"
-#include "lowering/cpu/kernels/TileReader.h"
+#include "lowering/kernels/TileReader.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;

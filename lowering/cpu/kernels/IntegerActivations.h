@@ -4,7 +4,7 @@
 #define LQ_LOWERING_CPU_KERNELS_INTEGERACTIVATIONS_H
 
 #include "lowering/cpu/kernels/IntegerDot.h"
-#include "lowering/cpu/kernels/TileReader.h"
+#include "lowering/kernels/TileReader.h"
 
 namespace lq::cpu {
 

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
+using namespace lq;
 using namespace lq::cpu;
 
 Vals IntegerDot::spread(Val activations) {

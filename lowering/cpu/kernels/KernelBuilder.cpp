@@ -19,15 +19,10 @@ void lq::cpu::registerKernelDialects(DialectRegistry &registry) {
                   vector::VectorDialect>();
 }
 
-static SmallVector<Value> toValues(ArrayRef<Val> values) {
-  return SmallVector<Value>(values.begin(), values.end());
-}
-
 KernelBuilder::KernelBuilder(ModuleOp module, StringRef name,
                              const CpuLevel &level, ArrayRef<Type> inputs,
                              ArrayRef<Type> outputs)
-    : b(UnknownLoc::get(module.getContext()), module.getContext()),
-      target(level) {
+    : CodeBuilder(module.getContext()), target(level) {
   SmallVector<Type> arguments(inputs);
   arguments.append(outputs.begin(), outputs.end());
   arguments.push_back(MemRefType::get({ShapedType::kDynamic}, i8()));
@@ -57,67 +52,13 @@ Val KernelBuilder::threads() {
   return argument(function.getNumArguments() - 1);
 }
 
-Type KernelBuilder::vector(int64_t lanes, Type element) {
-  return VectorType::get({lanes}, element);
-}
-
-Type KernelBuilder::elementType(MLIRContext *context, Scalar scalar) {
-  switch (scalar) {
-  case Scalar::F32:
-    return Float32Type::get(context);
-  case Scalar::F16:
-    return Float16Type::get(context);
-  case Scalar::BF16:
-    return BFloat16Type::get(context);
-  case Scalar::E8M0:
-    break;
-  }
-  llvm_unreachable("unknown scalar type");
-}
-
-Val KernelBuilder::index(int64_t number) {
-  return val(arith::ConstantIndexOp::create(b, number));
-}
-Val KernelBuilder::constant(Type type, double number) {
-  Type element = getElementTypeOrSelf(type);
-  TypedAttr attr;
-  if (isa<FloatType>(element))
-    attr = b.getFloatAttr(element, number);
-  else
-    attr = b.getIntegerAttr(element, static_cast<int64_t>(number));
-  if (auto vector = dyn_cast<VectorType>(type))
-    attr = DenseElementsAttr::get(vector, attr);
-  return val(arith::ConstantOp::create(b, attr));
-}
 Val KernelBuilder::laneNumbers() {
   auto numbers = llvm::to_vector(llvm::seq<int32_t>(0, lanes()));
   return val(arith::ConstantOp::create(b, b.getI32VectorAttr(numbers)));
 }
-Val KernelBuilder::size(Val memref, int64_t dimension) {
-  return val(b.createOrFold<memref::DimOp>(memref, dimension));
-}
-
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
-
-Val KernelBuilder::load(Val memref, ArrayRef<Val> indices) {
-  return val(memref::LoadOp::create(b, memref, toValues(indices)));
-}
-Val KernelBuilder::load(Val memref, ArrayRef<Val> indices, int64_t lanes) {
-  Type type = vector(lanes, cast<MemRefType>(memref.type()).getElementType());
-  return val(vector::LoadOp::create(b, cast<VectorType>(type), memref,
-                                    toValues(indices)));
-}
-
-Val KernelBuilder::gather(Val memref, ArrayRef<Val> indices, Val columns) {
-  int64_t lanes = cast<VectorType>(columns.type()).getNumElements();
-  Type type = vector(lanes, cast<MemRefType>(memref.type()).getElementType());
-  Type mask = vector(lanes, b.getI1Type());
-  return val(vector::GatherOp::create(b, cast<VectorType>(type), memref,
-                                      toValues(indices), columns,
-                                      constant(mask, 1), zeros(type)));
-}
 
 static Value createMask(ImplicitLocOpBuilder &b, int64_t lanes, Val count) {
   auto type = VectorType::get({lanes}, b.getI1Type());
@@ -166,12 +107,6 @@ Val KernelBuilder::loadPart(Val memref, ArrayRef<Val> indices, int64_t lanes,
   });
   return loaded;
 }
-void KernelBuilder::store(Val value, Val memref, ArrayRef<Val> indices) {
-  if (isa<VectorType>(value.type()))
-    vector::StoreOp::create(b, value, memref, toValues(indices));
-  else
-    memref::StoreOp::create(b, value, memref, toValues(indices));
-}
 void KernelBuilder::storePart(Val value, Val memref, ArrayRef<Val> indices,
                               Val count) {
   int64_t lanes = cast<VectorType>(value.type()).getNumElements();
@@ -197,108 +132,9 @@ void KernelBuilder::storePart(Val value, Val memref, ArrayRef<Val> indices,
     });
 }
 
-/// The vector of bytes as large as `type`.
-static VectorType getBytesType(Type type) {
-  int64_t count = 1;
-  if (auto vector = dyn_cast<VectorType>(type))
-    count = vector.getNumElements();
-  int64_t bytes =
-      count * getElementTypeOrSelf(type).getIntOrFloatBitWidth() / 8;
-  return VectorType::get({bytes}, IntegerType::get(type.getContext(), 8));
-}
-
-Val KernelBuilder::loadBytes(Val bytes, Val offset, Type type) {
-  Value loaded =
-      vector::LoadOp::create(b, getBytesType(type), bytes, ValueRange{offset});
-  return val(loaded).bitcast(type);
-}
-void KernelBuilder::storeBytes(Val value, Val bytes, Val offset) {
-  VectorType type = getBytesType(value.type());
-  if (!isa<VectorType>(value.type()))
-    value = value.broadcast(vector(1, value.type()));
-  vector::StoreOp::create(b, value.bitcast(type), bytes, ValueRange{offset});
-}
-void KernelBuilder::prefetch(Val memref, ArrayRef<Val> indices) {
-  memref::PrefetchOp::create(b, memref, toValues(indices), /*isWrite=*/false,
-                             /*localityHint=*/3, /*isDataCache=*/true);
-}
-
 //===----------------------------------------------------------------------===//
-// Control
+// Sharing work
 //===----------------------------------------------------------------------===//
-
-Vals KernelBuilder::forLoop(Val first, Val last, int64_t step,
-                            ArrayRef<Val> initial, LoopBody body) {
-  auto loop = scf::ForOp::create(
-      b, first, last, index(step), toValues(initial),
-      [&](OpBuilder &nested, Location, Value i, ValueRange carried) {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToEnd(nested.getInsertionBlock());
-        Vals arguments;
-        for (Value value : carried)
-          arguments.push_back(val(value));
-        scf::YieldOp::create(b, toValues(body(val(i), arguments)));
-      });
-  Vals results;
-  for (Value value : loop.getResults())
-    results.push_back(val(value));
-  return results;
-}
-
-Vals KernelBuilder::rolledLoop(Val first, Val last, int64_t step,
-                               ArrayRef<Val> initial, LoopBody body) {
-  Vals results = forLoop(first, last, step, initial, body);
-  LLVM::LoopUnrollAttr unroll = LLVM::LoopUnrollAttr::get(
-      b.getContext(), /*disable=*/b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
-  Value(results.front())
-      .getDefiningOp()
-      ->setAttr("loop_annotation", LLVM::LoopAnnotationAttr::get(
-                                       b.getContext(), {}, {}, {}, unroll, {},
-                                       {}, {}, {}, {}, {}, {}, {}, {}, {}, {}));
-  return results;
-}
-
-void KernelBuilder::forLoop(Val first, Val last, int64_t step,
-                            llvm::function_ref<void(Val)> body) {
-  forLoop(first, last, index(step), body);
-}
-
-void KernelBuilder::forLoop(Val first, Val last, Val step,
-                            llvm::function_ref<void(Val)> body) {
-  scf::ForOp::create(b, first, last, step, ValueRange{},
-                     [&](OpBuilder &nested, Location, Value i, ValueRange) {
-                       OpBuilder::InsertionGuard guard(b);
-                       b.setInsertionPointToEnd(nested.getInsertionBlock());
-                       body(val(i));
-                       scf::YieldOp::create(b);
-                     });
-}
-
-void KernelBuilder::ifThen(Val condition, llvm::function_ref<void()> then) {
-  scf::IfOp::create(b, condition, [&](OpBuilder &nested, Location) {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToEnd(nested.getInsertionBlock());
-    then();
-    scf::YieldOp::create(b);
-  });
-}
-
-Vals KernelBuilder::ifElse(Val condition, llvm::function_ref<Vals()> then,
-                           llvm::function_ref<Vals()> otherwise) {
-  auto region = [&](llvm::function_ref<Vals()> make) {
-    return [this, make](OpBuilder &nested, Location) {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToEnd(nested.getInsertionBlock());
-      scf::YieldOp::create(b, toValues(make()));
-    };
-  };
-  auto choice =
-      scf::IfOp::create(b, condition, region(then), region(otherwise));
-  Vals results;
-  for (Value value : choice.getResults())
-    results.push_back(val(value));
-  return results;
-}
 
 IndexRange KernelBuilder::share(Val count) {
   return {count * thread() / threads(), count * (thread() + 1) / threads()};
@@ -360,13 +196,6 @@ void lq::cpu::forRowBlocks(KernelBuilder &k, Val first, Val rows,
 // Functions
 //===----------------------------------------------------------------------===//
 
-Val KernelBuilder::intrinsic(StringRef name, Type result,
-                             ArrayRef<Val> operands) {
-  auto call = LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name),
-                                            toValues(operands));
-  return val(call.getResults());
-}
-
 /// Looks up `width` bytes in a table of 16 bytes that is repeated.
 static StringRef getLookupIntrinsic(Architecture architecture, int64_t width) {
   if (architecture == Architecture::AArch64)
@@ -395,23 +224,3 @@ Val KernelBuilder::lookup(ArrayRef<uint8_t> table, Val bytes) {
       .slice(0, count);
 }
 
-Val KernelBuilder::exp(Val x) { return val(math::ExpOp::create(b, x)); }
-Val KernelBuilder::exp2UpToZero(Val x) {
-  // 2^n 2^r, |r| <= 1 / 2, with the minimax polynomial of 2^r of degree 6; n is
-  // added to the exponent.
-  constexpr double coefficients[] = {
-      0.0013399930903688073, 0.009618489071726799, 0.05550328642129898,
-      0.24022646248340607,   0.6931471824645996,   1.0};
-  Val n = roundEven(x), r = x - n;
-  Val p = r.like(0.0001534581242594868);
-  for (double coefficient : ArrayRef(coefficients))
-    p = p.fma(r, p.like(coefficient));
-  Val integers = n.convert(i32());
-  Val power = (p.bitcast(integers.type()) + (integers << 23)).bitcast(x.type());
-  return p.like(0).where(x < x.like(-126), power);
-}
-Val KernelBuilder::sqrt(Val x) { return val(math::SqrtOp::create(b, x)); }
-Val KernelBuilder::abs(Val x) { return val(math::AbsFOp::create(b, x)); }
-Val KernelBuilder::roundEven(Val x) {
-  return val(math::RoundEvenOp::create(b, x));
-}

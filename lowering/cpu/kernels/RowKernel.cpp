@@ -2,6 +2,7 @@
 
 #include "lowering/cpu/kernels/RowKernel.h"
 
+using namespace lq;
 using namespace lq::cpu;
 
 Val Chunk::load(KernelBuilder &k, Val memref,

@@ -1,17 +1,17 @@
 //===- TileReader.cpp - codes and numbers of a weight in tiles ------------===//
 
-#include "lowering/cpu/kernels/TileReader.h"
+#include "lowering/kernels/TileReader.h"
 #include "llvm/ADT/bit.h"
 #include <algorithm>
 
 using namespace mlir;
 using namespace lq;
-using namespace lq::cpu;
+using namespace lq;
 
 /// Column blocks of a span up to which their loop is written out.
 static constexpr int64_t unrolledBlocks = 2;
 
-std::optional<ByteLevels> lq::cpu::foldLevels(const FormatDescription &format) {
+std::optional<ByteLevels> lq::foldLevels(const FormatDescription &format) {
   if (format.scale.kind != GroupNumber::Kind::Product)
     return {};
   ByteLevels bytes = getByteLevels(format);
@@ -28,7 +28,7 @@ std::optional<ByteLevels> lq::cpu::foldLevels(const FormatDescription &format) {
   return bytes;
 }
 
-TileReader::TileReader(KernelBuilder &k, const TileRun &run, Val weight,
+TileReader::TileReader(CodeBuilder &k, const TileRun &run, Val weight,
                        Val base, bool fold)
     : k(k), run(run), weight(weight), base(base + run.start),
       stored(getByteLevels(run.format)), levels(stored), folds(false) {
@@ -125,7 +125,8 @@ void TileReader::foldScales(Vals &codes, const ColumnBlock &block,
   for (auto [step, code] : llvm::enumerate(codes)) {
     int64_t column = static_cast<int64_t>(step) * 4;
     if (column % std::min(run.groupColumns(), tileColumns) == 0)
-      scales = (loadInteger(run.scales, /*upper=*/false, block, column, rows) *
+      scales = (loadInteger(run.scales, /*upper=*/false, block,
+                            k.index(column), rows) *
                 0x01010101)
                    .bitcast(code.type()) -
                static_cast<int8_t>(run.format.scale.zero);
@@ -134,12 +135,22 @@ void TileReader::foldScales(Vals &codes, const ColumnBlock &block,
   }
 }
 
+/// Bytes that the address of a vector at a multiple of its size is a multiple
+/// of: the arrays of a span begin at multiples of 16.
+static int64_t alignmentOf(int64_t bytes) {
+  return std::min<int64_t>(16, bytes & -bytes);
+}
+
 Val TileReader::loadScalar(Scalar type, Val offset, int64_t count) {
+  int64_t alignment = alignmentOf(count * byteWidth(type));
   if (type != Scalar::E8M0)
-    return k.loadBytes(weight, offset, k.vector(count, k.elementType(type)))
+    return k
+        .loadBytes(weight, offset, k.vector(count, k.elementType(type)),
+                   alignment)
         .convert(k.f32());
-  Val exponent = k.loadBytes(weight, offset, k.vector(count, k.i8()))
-                     .extendUnsigned(k.i32());
+  Val exponent =
+      k.loadBytes(weight, offset, k.vector(count, k.i8()), alignment)
+          .extendUnsigned(k.i32());
   // The least exponent stands for a subnormal number.
   Val bits = exponent << 23;
   return bits.where(exponent.like(0) < exponent, bits.like(1 << 22))
@@ -148,8 +159,7 @@ Val TileReader::loadScalar(Scalar type, Val offset, int64_t count) {
 
 /// The number in the span of the group of `columns` columns that a column of a
 /// block lies in.
-static Val groupIndex(const ColumnBlock &block, int64_t column,
-                      int64_t columns) {
+static Val groupIndex(const ColumnBlock &block, Val column, int64_t columns) {
   return columns < tileColumns
              ? block.block * (tileColumns / columns) + column / columns
              : block.block / (columns / tileColumns);
@@ -157,18 +167,19 @@ static Val groupIndex(const ColumnBlock &block, int64_t column,
 
 /// An unsigned integer of a byte, or of half of one, as i32.
 Val TileReader::loadInteger(int64_t values, bool upper,
-                            const ColumnBlock &block, int64_t column,
+                            const ColumnBlock &block, Val column,
                             const TileRows &rows) {
   Val index = groupIndex(block, column, run.groupColumns());
   Val offset = spanStart(block) + values + index * tileRows + rows.first;
-  Val bytes = k.loadBytes(weight, offset, k.vector(rows.count, k.i8()));
+  Val bytes = k.loadBytes(weight, offset, k.vector(rows.count, k.i8()),
+                          alignmentOf(rows.count));
   if (run.sharedIntegers)
     bytes = upper ? bytes >> 4 : bytes & 15;
   return bytes.extendUnsigned(k.i32());
 }
 
 Val TileReader::loadFactor(const GroupNumber &number, int64_t factors,
-                           const ColumnBlock &block, int64_t column,
+                           const ColumnBlock &block, Val column,
                            const TileRows &rows) {
   Val super = groupIndex(block, column, run.format.superGroup);
   Val first = spanStart(block) + factors;
@@ -184,7 +195,7 @@ Val TileReader::loadFactor(const GroupNumber &number, int64_t factors,
 
 Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
                            int64_t values, bool upper, const ColumnBlock &block,
-                           int64_t column, const TileRows &rows) {
+                           Val column, const TileRows &rows) {
   if (number.kind == GroupNumber::Kind::Direct) {
     Val index = groupIndex(block, column, run.groupColumns());
     return loadScalar(number.type,
@@ -204,7 +215,7 @@ Val TileReader::loadNumber(const GroupNumber &number, int64_t factors,
   return (factor * factor.like(number.multipleOf(0))) * (root * root);
 }
 
-Val TileReader::loadScale(const ColumnBlock &block, int64_t column,
+Val TileReader::loadScale(const ColumnBlock &block, Val column,
                           const TileRows &rows) {
   const GroupNumber &number = run.format.scale;
   Val scale = folds ? loadFactor(number, run.scaleFactors, block, column, rows)
@@ -213,7 +224,7 @@ Val TileReader::loadScale(const ColumnBlock &block, int64_t column,
   return levels.unit == 1 ? scale : scale * scale.like(levels.unit);
 }
 
-Val TileReader::loadOffset(const ColumnBlock &block, int64_t column,
+Val TileReader::loadOffset(const ColumnBlock &block, Val column,
                            const TileRows &rows) {
   Val number = loadNumber(run.format.offset, run.offsetFactors, run.offsets,
                           /*upper=*/true, block, column, rows);

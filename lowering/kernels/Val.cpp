@@ -1,12 +1,12 @@
 //===- Val.cpp - arithmetic on values under construction ------------------===//
 
-#include "lowering/cpu/kernels/KernelBuilder.h"
+#include "lowering/kernels/Val.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
-using namespace lq::cpu;
+using namespace lq;
 
 namespace {
 

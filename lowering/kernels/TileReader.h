@@ -1,20 +1,20 @@
 //===- TileReader.h - codes and numbers of a weight in tiles ----*- C++ -*-===//
 
-#ifndef LQ_LOWERING_CPU_KERNELS_TILEREADER_H
-#define LQ_LOWERING_CPU_KERNELS_TILEREADER_H
+#ifndef LQ_LOWERING_KERNELS_TILEREADER_H
+#define LQ_LOWERING_KERNELS_TILEREADER_H
 
 #include "dialects/lq/Tile.h"
-#include "lowering/cpu/kernels/KernelBuilder.h"
+#include "lowering/kernels/CodeBuilder.h"
 #include <optional>
 
-namespace lq::cpu {
+namespace lq {
 
 /// A column block: its span in the run, and its number in the span.
 struct ColumnBlock {
   Val span, block;
 };
 
-/// Rows of a row block: `count` from `first` on.
+/// Rows of a row block: `count` from `first` on, which is a multiple of it.
 struct TileRows {
   Val first;
   int64_t count;
@@ -30,7 +30,7 @@ struct TileRows {
 class TileReader {
 public:
   /// `base`: the first byte of the row block in `weight`.
-  TileReader(KernelBuilder &k, const TileRun &run, Val weight, Val base,
+  TileReader(CodeBuilder &k, const TileRun &run, Val weight, Val base,
              bool fold = false);
 
   int zero() const { return levels.zero; }
@@ -64,12 +64,19 @@ public:
   }
   /// Scale and offset of the group that begins in or covers column `column` of
   /// a block, f32 for each row.
-  Val loadScale(const ColumnBlock &block, int64_t column, const TileRows &rows);
+  Val loadScale(const ColumnBlock &block, Val column, const TileRows &rows);
+  Val loadScale(const ColumnBlock &block, int64_t column,
+                const TileRows &rows) {
+    return loadScale(block, k.index(column), rows);
+  }
+  Val loadOffset(const ColumnBlock &block, Val column, const TileRows &rows);
   Val loadOffset(const ColumnBlock &block, int64_t column,
-                 const TileRows &rows);
+                 const TileRows &rows) {
+    return loadOffset(block, k.index(column), rows);
+  }
 
 private:
-  KernelBuilder &k;
+  CodeBuilder &k;
   const TileRun &run;
   Val weight, base;
   /// Of codes as they are stored, and of the bytes that loadCodes gives.
@@ -78,12 +85,12 @@ private:
 
   Val loadScalar(Scalar type, Val offset, int64_t count);
   Val loadFactor(const GroupNumber &number, int64_t factors,
-                 const ColumnBlock &block, int64_t column,
+                 const ColumnBlock &block, Val column,
                  const TileRows &rows);
   Val loadInteger(int64_t values, bool upper, const ColumnBlock &block,
-                  int64_t column, const TileRows &rows);
+                  Val column, const TileRows &rows);
   Val loadNumber(const GroupNumber &number, int64_t factors, int64_t values,
-                 bool upper, const ColumnBlock &block, int64_t column,
+                 bool upper, const ColumnBlock &block, Val column,
                  const TileRows &rows);
   Val extractField(Val bytes, int64_t field, unsigned width, unsigned shift);
   void foldScales(Vals &codes, const ColumnBlock &block, const TileRows &rows);
@@ -93,6 +100,6 @@ private:
 /// they are not, or the scales have no integers.
 std::optional<ByteLevels> foldLevels(const FormatDescription &format);
 
-} // namespace lq::cpu
+} // namespace lq
 
-#endif // LQ_LOWERING_CPU_KERNELS_TILEREADER_H
+#endif // LQ_LOWERING_KERNELS_TILEREADER_H
