@@ -58,10 +58,13 @@ Val CodeBuilder::size(Val memref, int64_t dimension) {
 Val CodeBuilder::load(Val memref, ArrayRef<Val> indices) {
   return val(memref::LoadOp::create(b, memref, toValues(indices)));
 }
-Val CodeBuilder::load(Val memref, ArrayRef<Val> indices, int64_t lanes) {
+Val CodeBuilder::load(Val memref, ArrayRef<Val> indices, int64_t lanes,
+                      int64_t alignment) {
   Type type = vector(lanes, cast<MemRefType>(memref.type()).getElementType());
-  return val(vector::LoadOp::create(b, cast<VectorType>(type), memref,
-                                    toValues(indices)));
+  return val(vector::LoadOp::create(
+      b, cast<VectorType>(type), memref, toValues(indices),
+      /*nontemporal=*/false,
+      llvm::MaybeAlign(static_cast<uint64_t>(alignment))));
 }
 
 Val CodeBuilder::gather(Val memref, ArrayRef<Val> indices, Val columns) {
@@ -73,9 +76,12 @@ Val CodeBuilder::gather(Val memref, ArrayRef<Val> indices, Val columns) {
                                       constant(mask, 1), zeros(type)));
 }
 
-void CodeBuilder::store(Val value, Val memref, ArrayRef<Val> indices) {
+void CodeBuilder::store(Val value, Val memref, ArrayRef<Val> indices,
+                        int64_t alignment) {
   if (isa<VectorType>(value.type()))
-    vector::StoreOp::create(b, value, memref, toValues(indices));
+    vector::StoreOp::create(b, value, memref, toValues(indices),
+                            /*nontemporal=*/false,
+                            llvm::MaybeAlign(static_cast<uint64_t>(alignment)));
   else
     memref::StoreOp::create(b, value, memref, toValues(indices));
 }
@@ -115,7 +121,7 @@ void CodeBuilder::prefetch(Val memref, ArrayRef<Val> indices) {
 //===----------------------------------------------------------------------===//
 
 Vals CodeBuilder::forLoop(Val first, Val last, int64_t step,
-                            ArrayRef<Val> initial, LoopBody body) {
+                          ArrayRef<Val> initial, LoopBody body) {
   auto loop = scf::ForOp::create(
       b, first, last, index(step), toValues(initial),
       [&](OpBuilder &nested, Location, Value i, ValueRange carried) {
@@ -133,7 +139,7 @@ Vals CodeBuilder::forLoop(Val first, Val last, int64_t step,
 }
 
 Vals CodeBuilder::rolledLoop(Val first, Val last, int64_t step,
-                               ArrayRef<Val> initial, LoopBody body) {
+                             ArrayRef<Val> initial, LoopBody body) {
   Vals results = forLoop(first, last, step, initial, body);
   LLVM::LoopUnrollAttr unroll = LLVM::LoopUnrollAttr::get(
       b.getContext(), /*disable=*/b.getBoolAttr(true), {}, {}, {}, {}, {}, {});
@@ -146,12 +152,12 @@ Vals CodeBuilder::rolledLoop(Val first, Val last, int64_t step,
 }
 
 void CodeBuilder::forLoop(Val first, Val last, int64_t step,
-                            llvm::function_ref<void(Val)> body) {
+                          llvm::function_ref<void(Val)> body) {
   forLoop(first, last, index(step), body);
 }
 
 void CodeBuilder::forLoop(Val first, Val last, Val step,
-                            llvm::function_ref<void(Val)> body) {
+                          llvm::function_ref<void(Val)> body) {
   scf::ForOp::create(b, first, last, step, ValueRange{},
                      [&](OpBuilder &nested, Location, Value i, ValueRange) {
                        OpBuilder::InsertionGuard guard(b);
@@ -171,7 +177,7 @@ void CodeBuilder::ifThen(Val condition, llvm::function_ref<void()> then) {
 }
 
 Vals CodeBuilder::ifElse(Val condition, llvm::function_ref<Vals()> then,
-                           llvm::function_ref<Vals()> otherwise) {
+                         llvm::function_ref<Vals()> otherwise) {
   auto region = [&](llvm::function_ref<Vals()> make) {
     return [this, make](OpBuilder &nested, Location) {
       OpBuilder::InsertionGuard guard(b);
@@ -192,7 +198,7 @@ Vals CodeBuilder::ifElse(Val condition, llvm::function_ref<Vals()> then,
 //===----------------------------------------------------------------------===//
 
 Val CodeBuilder::intrinsic(StringRef name, Type result,
-                             ArrayRef<Val> operands) {
+                           ArrayRef<Val> operands) {
   auto call = LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name),
                                             toValues(operands));
   return val(call.getResults());

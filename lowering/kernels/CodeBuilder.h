@@ -35,13 +35,16 @@ public:
   /// A size of a memref.
   Val size(Val memref, int64_t dimension);
 
-  /// An element, or a vector of consecutive ones.
+  /// An element, or a vector of consecutive ones, which lies at a multiple of
+  /// `alignment` bytes; 0: of an element.
   Val load(Val memref, llvm::ArrayRef<Val> indices);
-  Val load(Val memref, llvm::ArrayRef<Val> indices, int64_t lanes);
+  Val load(Val memref, llvm::ArrayRef<Val> indices, int64_t lanes,
+           int64_t alignment = 0);
   /// A vector of the elements that lie `columns` (a vector of i32) behind the
   /// one at `indices` in the last dimension.
   Val gather(Val memref, llvm::ArrayRef<Val> indices, Val columns);
-  void store(Val value, Val memref, llvm::ArrayRef<Val> indices);
+  void store(Val value, Val memref, llvm::ArrayRef<Val> indices,
+             int64_t alignment = 0);
   /// A value of any type at a byte offset of a memref<?xi8>, at a multiple of
   /// `alignment` bytes in memory.
   Val loadBytes(Val bytes, Val offset, mlir::Type type, int64_t alignment = 1);

@@ -28,8 +28,8 @@ std::optional<ByteLevels> lq::foldLevels(const FormatDescription &format) {
   return bytes;
 }
 
-TileReader::TileReader(CodeBuilder &k, const TileRun &run, Val weight,
-                       Val base, bool fold)
+TileReader::TileReader(CodeBuilder &k, const TileRun &run, Val weight, Val base,
+                       bool fold)
     : k(k), run(run), weight(weight), base(base + run.start),
       stored(getByteLevels(run.format)), levels(stored), folds(false) {
   std::optional<ByteLevels> folded = foldLevels(run.format);
@@ -125,8 +125,8 @@ void TileReader::foldScales(Vals &codes, const ColumnBlock &block,
   for (auto [step, code] : llvm::enumerate(codes)) {
     int64_t column = static_cast<int64_t>(step) * 4;
     if (column % std::min(run.groupColumns(), tileColumns) == 0)
-      scales = (loadInteger(run.scales, /*upper=*/false, block,
-                            k.index(column), rows) *
+      scales = (loadInteger(run.scales, /*upper=*/false, block, k.index(column),
+                            rows) *
                 0x01010101)
                    .bitcast(code.type()) -
                static_cast<int8_t>(run.format.scale.zero);
@@ -148,9 +148,8 @@ Val TileReader::loadScalar(Scalar type, Val offset, int64_t count) {
         .loadBytes(weight, offset, k.vector(count, k.elementType(type)),
                    alignment)
         .convert(k.f32());
-  Val exponent =
-      k.loadBytes(weight, offset, k.vector(count, k.i8()), alignment)
-          .extendUnsigned(k.i32());
+  Val exponent = k.loadBytes(weight, offset, k.vector(count, k.i8()), alignment)
+                     .extendUnsigned(k.i32());
   // The least exponent stands for a subnormal number.
   Val bits = exponent << 23;
   return bits.where(exponent.like(0) < exponent, bits.like(1 << 22))

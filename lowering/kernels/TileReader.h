@@ -85,8 +85,7 @@ private:
 
   Val loadScalar(Scalar type, Val offset, int64_t count);
   Val loadFactor(const GroupNumber &number, int64_t factors,
-                 const ColumnBlock &block, Val column,
-                 const TileRows &rows);
+                 const ColumnBlock &block, Val column, const TileRows &rows);
   Val loadInteger(int64_t values, bool upper, const ColumnBlock &block,
                   Val column, const TileRows &rows);
   Val loadNumber(const GroupNumber &number, int64_t factors, int64_t values,

@@ -50,6 +50,9 @@ Val Val::operator&(Val rhs) const {
 Val Val::operator|(Val rhs) const {
   return Val(*builder, builder->createOrFold<arith::OrIOp>(value, Value(rhs)));
 }
+Val Val::operator^(Val rhs) const {
+  return Val(*builder, builder->createOrFold<arith::XOrIOp>(value, Value(rhs)));
+}
 Val Val::operator<<(Val rhs) const {
   return Val(*builder, builder->createOrFold<arith::ShLIOp>(value, Value(rhs)));
 }
@@ -107,8 +110,11 @@ Val Val::fma(Val factor, Val addend) const {
 Val Val::bitcast(Type to) const {
   if (to == type())
     return *this;
-  if (!isa<VectorType>(type()))
+  if (!isa<VectorType>(type())) {
+    if (isa<VectorType>(to))
+      return broadcast(VectorType::get({1}, type())).bitcast(to);
     return Val(*builder, arith::BitcastOp::create(*builder, to, value));
+  }
   if (isa<VectorType>(to))
     return Val(*builder, vector::BitCastOp::create(*builder, to, value));
   auto one = VectorType::get({1}, to);

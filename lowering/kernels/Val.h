@@ -36,6 +36,7 @@ public:
   Val operator%(Val rhs) const;
   Val operator&(Val rhs) const;
   Val operator|(Val rhs) const;
+  Val operator^(Val rhs) const;
   Val operator<<(Val rhs) const;
   /// Shifts in zeros.
   Val operator>>(Val rhs) const;
@@ -48,6 +49,8 @@ public:
   Val operator/(int64_t rhs) const { return *this / like(rhs); }
   Val operator%(int64_t rhs) const { return *this % like(rhs); }
   Val operator&(int64_t rhs) const { return *this & like(rhs); }
+  Val operator|(int64_t rhs) const { return *this | like(rhs); }
+  Val operator^(int64_t rhs) const { return *this ^ like(rhs); }
   Val operator<<(int64_t rhs) const { return *this << like(rhs); }
   Val operator>>(int64_t rhs) const { return *this >> like(rhs); }
 

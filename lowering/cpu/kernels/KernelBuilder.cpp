@@ -223,4 +223,3 @@ Val KernelBuilder::lookup(ArrayRef<uint8_t> table, Val bytes) {
                    {tables, bytes})
       .slice(0, count);
 }
-

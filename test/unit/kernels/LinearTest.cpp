@@ -1,7 +1,7 @@
 //===- LinearTest.cpp - linear kernels against double precision -----------===//
 
 #include "dialects/lq/LqAttributes.h"
-#include "lowering/cpu/kernels/TileReader.h"
+#include "lowering/kernels/TileReader.h"
 #include "test/unit/kernels/Formats.h"
 #include <gtest/gtest.h>
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
+using namespace lq;
 using namespace lq::cpu;
 using namespace lq::cpu::test;
 
