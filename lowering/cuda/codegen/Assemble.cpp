@@ -72,7 +72,8 @@ int64_t numberBefore(StringRef line, StringRef unit) {
 /// it.
 std::vector<KernelResources> parseReport(StringRef report) {
   std::vector<KernelResources> kernels;
-  Regex entry("(Compiling entry function|Function properties for) '?([^' ]+)'?");
+  Regex entry(
+      "(Compiling entry function|Function properties for) '?([^' ]+)'?");
   SmallVector<StringRef> lines;
   report.split(lines, '\n');
   for (StringRef line : lines) {
@@ -110,8 +111,8 @@ Expected<Cubin> lq::cuda::assemble(StringRef assembler, StringRef ptx,
   if (Error error = report.create("log"))
     return std::move(error);
   std::string architecture = "-arch=" + chip.name;
-  StringRef arguments[] = {assembler, "--verbose", architecture,
-                           input.path, "-o",       output.path};
+  StringRef arguments[] = {assembler,  "--verbose", architecture,
+                           input.path, "-o",        output.path};
   std::optional<StringRef> redirects[] = {StringRef(), report.path.str(),
                                           report.path.str()};
   std::string message;
@@ -122,10 +123,9 @@ Expected<Cubin> lq::cuda::assemble(StringRef assembler, StringRef ptx,
     return log.takeError();
   StringRef text = (*log)->getBuffer();
   if (status != 0)
-    return createStringError(assembler + " cannot assemble for " + chip.name +
-                             ": " +
-                             (text.empty() ? StringRef(message)
-                                           : text.split('\n').first));
+    return createStringError(
+        assembler + " cannot assemble for " + chip.name + ": " +
+        (text.empty() ? StringRef(message) : text.split('\n').first));
   auto cubin = output.read();
   if (!cubin)
     return cubin.takeError();

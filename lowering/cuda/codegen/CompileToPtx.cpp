@@ -63,8 +63,7 @@ lq::cuda::compileToPtx(mlir::gpu::GPUModuleOp module, const Chip &chip) {
   std::unique_ptr<llvm::Module> code =
       mlir::translateModuleToLLVMIR(module, context, "lq");
   if (!code)
-    return llvm::createStringError(
-        "cannot translate the kernels to LLVM IR");
+    return llvm::createStringError("cannot translate the kernels to LLVM IR");
   code->setTargetTriple((*machine)->getTargetTriple());
   code->setDataLayout((*machine)->createDataLayout());
   optimise(*code, **machine);

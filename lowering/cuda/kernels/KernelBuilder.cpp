@@ -16,9 +16,8 @@ using namespace lq::cuda;
 
 void lq::cuda::registerKernelDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, gpu::GPUDialect, LLVM::LLVMDialect,
-                  math::MathDialect, memref::MemRefDialect,
-                  nvgpu::NVGPUDialect, NVVM::NVVMDialect, scf::SCFDialect,
-                  vector::VectorDialect>();
+                  math::MathDialect, memref::MemRefDialect, nvgpu::NVGPUDialect,
+                  NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect>();
 }
 
 Grid lq::cuda::constantGrid(MLIRContext *context, int64_t blocks) {
@@ -41,8 +40,7 @@ KernelBuilder::KernelBuilder(gpu::GPUModuleOp module, StringRef name,
                              int64_t threads)
     : CodeBuilder(module.getContext()), target(chip), blockThreads(threads) {
   b.setInsertionPointToEnd(module.getBody());
-  function =
-      gpu::GPUFuncOp::create(b, name, b.getFunctionType(arguments, {}));
+  function = gpu::GPUFuncOp::create(b, name, b.getFunctionType(arguments, {}));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
   function.setKnownBlockSize(
       SmallVector<int32_t>{static_cast<int32_t>(threads), 1, 1});
@@ -67,10 +65,10 @@ Val KernelBuilder::blocks(gpu::Dimension dimension) {
 }
 
 Val KernelBuilder::shared(ArrayRef<int64_t> shape, Type element) {
-  auto space = gpu::AddressSpaceAttr::get(b.getContext(),
-                                          gpu::AddressSpace::Workgroup);
-  auto type = MemRefType::get(shape, element, MemRefLayoutAttrInterface(),
-                              space);
+  auto space =
+      gpu::AddressSpaceAttr::get(b.getContext(), gpu::AddressSpace::Workgroup);
+  auto type =
+      MemRefType::get(shape, element, MemRefLayoutAttrInterface(), space);
   return val(function.addWorkgroupAttribution(type, b.getLoc()));
 }
 
@@ -78,8 +76,7 @@ Val KernelBuilder::view(Val bytes, Val offset, ArrayRef<int64_t> shape,
                         Type element) {
   auto type = MemRefType::get(shape, element, MemRefLayoutAttrInterface(),
                               cast<MemRefType>(bytes.type()).getMemorySpace());
-  return val(
-      memref::ViewOp::create(b, type, bytes, offset, ValueRange()));
+  return val(memref::ViewOp::create(b, type, bytes, offset, ValueRange()));
 }
 
 void KernelBuilder::copyAsync(Val from, ArrayRef<Val> fromIndices, Val to,
@@ -104,14 +101,13 @@ void KernelBuilder::waitCopies(int64_t open) {
     return;
   auto group = nvgpu::DeviceAsyncCreateGroupOp::create(
       b, nvgpu::DeviceAsyncTokenType::get(b.getContext()), ValueRange());
-  nvgpu::DeviceAsyncWaitOp::create(b, group,
-                                   b.getI32IntegerAttr(static_cast<int32_t>(open)));
+  nvgpu::DeviceAsyncWaitOp::create(
+      b, group, b.getI32IntegerAttr(static_cast<int32_t>(open)));
 }
 
 Val KernelBuilder::pair(Val first, Val second) {
   return val(vector::FromElementsOp::create(
-      b, cast<VectorType>(vector(2, first.type())),
-      ValueRange{first, second}));
+      b, cast<VectorType>(vector(2, first.type())), ValueRange{first, second}));
 }
 
 Val KernelBuilder::reshape(Val vector, Type type) {
@@ -157,8 +153,8 @@ Val KernelBuilder::dot(Val codes, Val activations, Val sum) {
 /// Rows of a fragment: vectors of two f16 each.
 static Val stack(KernelBuilder &k, ArrayRef<Val> pairs) {
   ImplicitLocOpBuilder &b = k.builder();
-  auto type = VectorType::get({static_cast<int64_t>(pairs.size()), 2},
-                              b.getF16Type());
+  auto type =
+      VectorType::get({static_cast<int64_t>(pairs.size()), 2}, b.getF16Type());
   Value fragment = k.zeros(type);
   for (auto [i, pair] : llvm::enumerate(pairs))
     fragment =

@@ -4,23 +4,20 @@
 // shapes. A weight's code follows from its FormatDescription alone, and reads the
 // same tiles as CPUs do (dialects/lq/Tile.h).
 //
-// The arguments are the inputs, then the outputs, of the launch: memrefs that
-// are contiguous and row-major; an index is a memref<1xi64>, which is read when
-// the kernel runs. The function says on how many blocks it is launched (Grid).
+// The arguments are the operands of the launch (Specs.h); an index is a
+// memref<1xi64>, which is read when the kernel runs. The function says on how many
+// blocks it is launched (Grid).
 //
 //===----------------------------------------------------------------------===//
 
 #ifndef LQ_LOWERING_CUDA_KERNELS_KERNELS_H
 #define LQ_LOWERING_CUDA_KERNELS_KERNELS_H
 
-#include "lowering/cpu/kernels/Kernels.h"
 #include "lowering/cuda/codegen/Chip.h"
+#include "lowering/kernels/Specs.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 
 namespace lq::cuda {
-
-using cpu::kDynamic;
-using cpu::LinearSpec;
 
 /// Attributes of kernels: the affine map and the operand of a Grid.
 inline constexpr llvm::StringLiteral gridAttr = "lq.grid";
@@ -33,7 +30,7 @@ void registerKernelDialects(mlir::DialectRegistry &registry);
 /// the weight with each thread on its own.
 inline constexpr int64_t fewRows = 1;
 
-/// out = x W^T [+ bias] [+ residual] as in lq::cpu, for a weight with codes.
+/// For a weight with codes.
 /// With at most `fewRows` rows, all known, x is quantized in groups of
 /// tileColumns (codes, scales, sums); else it is M x K x f16.
 mlir::gpu::GPUFuncOp emitLinear(mlir::gpu::GPUModuleOp module,

@@ -8,8 +8,8 @@ using namespace lq::cuda;
 
 FragmentReader::FragmentReader(KernelBuilder &k, const TileRun &run, Val weight,
                                Val base, const LanePlace &place)
-    : k(k), run(run), weight(weight), place(place),
-      tiles(k, run, weight, base), table(getByteLevels(run.format).table) {}
+    : k(k), run(run), weight(weight), place(place), tiles(k, run, weight, base),
+      table(getByteLevels(run.format).table) {}
 
 /// The words of two rows.
 Val FragmentReader::loadPair(Val offset) {

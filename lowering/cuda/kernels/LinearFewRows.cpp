@@ -24,8 +24,8 @@ static constexpr int64_t mostWarps = 8;
 static int64_t chooseWarps(const LinearSpec &spec) {
   int64_t turns = spec.inputs / tileColumns / blocksTogether;
   return std::clamp<int64_t>(
-      static_cast<int64_t>(llvm::bit_floor(static_cast<uint64_t>(
-          std::max<int64_t>(turns, 1)))),
+      static_cast<int64_t>(
+          llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(turns, 1)))),
       1, mostWarps);
 }
 
@@ -98,8 +98,8 @@ private:
       Val words = k.load(kernel.x[0], {k.index(row), column}, 8, 8)
                       .bitcast(k.vector(2, k.i32()));
       Val unit = k.load(kernel.x[1], {k.index(row), absolute});
-      addProducts(codes, words, unit, scale, offset,
-                  reader.numbers().zero(), sums[row]);
+      addProducts(codes, words, unit, scale, offset, reader.numbers().zero(),
+                  sums[row]);
     }
   }
 
@@ -107,14 +107,14 @@ private:
                    Val scale, Val offset, int zero, Val &sum) {
     Val none = k.constant(k.i32(), 0), total;
     if (zero || offset)
-      total = k.dot(k.constant(k.i32(), 0x01010101), words.lane(0),
-                    k.dot(k.constant(k.i32(), 0x01010101), words.lane(1), none));
+      total =
+          k.dot(k.constant(k.i32(), 0x01010101), words.lane(0),
+                k.dot(k.constant(k.i32(), 0x01010101), words.lane(1), none));
     Vals dots;
     for (int64_t row : {0, 1}) {
       Val start = zero ? total * -zero : none;
       Val dot = k.dot(codes[0][row], words.lane(0), start);
-      dots.push_back(
-          k.dot(codes[1][row], words.lane(1), dot).convert(k.f32()));
+      dots.push_back(k.dot(codes[1][row], words.lane(1), dot).convert(k.f32()));
     }
     Val product = k.pair(dots[0], dots[1]) * scale;
     if (offset)

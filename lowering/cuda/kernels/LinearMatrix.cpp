@@ -103,7 +103,7 @@ private:
 
   Val stageOf(Val chunk) {
     return k.view(sharedBytes, chunk % stages * stageBytes,
-                         {shape.tokens(), shape.columns() + rowPadding}, f16());
+                  {shape.tokens(), shape.columns() + rowPadding}, f16());
   }
 
   /// Starts to copy a chunk of the run's columns, zeros for what is outside.
@@ -119,8 +119,8 @@ private:
         Val row = firstToken + token;
         Val ofRun = chunk * shape.columns() + column;
         Val inside = (row < rows) & (ofRun < run.columns);
-        Val from = ofRun.min(k.index(run.columns - copyElements)) +
-                   run.firstColumn;
+        Val from =
+            ofRun.min(k.index(run.columns - copyElements)) + run.firstColumn;
         k.copyAsync(kernel.x[0], {row.min(rows - 1), from}, stage,
                     {token, column}, copyElements, inside);
       };
@@ -141,17 +141,16 @@ private:
     k.barrier();
     startCopy(run, k.index(0));
     k.waitCopies(1);
-    return k.forLoop(
-        k.index(0), k.index(chunks), 1, initial,
-        [&](Val chunk, ArrayRef<Val> before) {
-          k.ifThen(chunk + 1 < k.index(chunks),
-                   [&] { startCopy(run, chunk + 1); });
-          k.waitCopies(1);
-          k.barrier();
-          Vals sums = addChunk(run, chunk, before);
-          k.barrier();
-          return sums;
-        });
+    return k.forLoop(k.index(0), k.index(chunks), 1, initial,
+                     [&](Val chunk, ArrayRef<Val> before) {
+                       k.ifThen(chunk + 1 < k.index(chunks),
+                                [&] { startCopy(run, chunk + 1); });
+                       k.waitCopies(1);
+                       k.barrier();
+                       Vals sums = addChunk(run, chunk, before);
+                       k.barrier();
+                       return sums;
+                     });
   }
 
   Vals addChunk(const TileRun &run, Val chunk, ArrayRef<Val> before) {
@@ -159,8 +158,7 @@ private:
     Vals sums(before);
     for (int64_t i = 0; i < shape.columnBlocks; ++i) {
       Val inChunk = columnWarp * shape.columnBlocks + i;
-      Val block =
-          chunk * (shape.columns() / tileColumns) + inChunk;
+      Val block = chunk * (shape.columns() / tileColumns) + inChunk;
       auto add = [&]() -> Vals {
         Vals next(sums);
         addBlock(run, block, stage, inChunk * tileColumns, next);
@@ -213,7 +211,9 @@ private:
     return pairs;
   }
 
-  Val toHalf(Val numbers) { return (numbers * numbers.like(unit)).convert(f16()); }
+  Val toHalf(Val numbers) {
+    return (numbers * numbers.like(unit)).convert(f16());
+  }
 
   /// Two codes of a word as weights. A code behind the byte 0x64 is 1024 + code
   /// in f16, exactly.
@@ -256,8 +256,8 @@ private:
         for (int64_t cell = 0; cell < cells; ++cell) {
           Val total = k.reshape(sums[cell], flat);
           for (int64_t warp = 0; warp + 1 < shape.columnWarps; ++warp)
-            total = total + k.load(partial, {k.index(warp), k.index(cell), at},
-                                   4, 16);
+            total = total +
+                    k.load(partial, {k.index(warp), k.index(cell), at}, 4, 16);
           sums[cell] = k.reshape(total, sums[cell].type());
         }
         store(sums);
@@ -270,9 +270,10 @@ private:
   /// Element [i][j] of a sum is output 2 g + i, token 2 c + j.
   void store(ArrayRef<Val> sums) {
     for (int64_t i = 0; i < shape.rowBlocks; ++i) {
-      Val block = (k.block(gpu::Dimension::x) * shape.outputWarps + outputWarp) *
-                      shape.rowBlocks +
-                  i;
+      Val block =
+          (k.block(gpu::Dimension::x) * shape.outputWarps + outputWarp) *
+              shape.rowBlocks +
+          i;
       for (int64_t tile = 0; tile < shape.tokenTiles; ++tile)
         for (int64_t j : {0, 1}) {
           Val token = firstToken +
@@ -282,7 +283,8 @@ private:
                               k.vector(4, k.f32()));
           k.ifThen((token < rows) & (block < kernel.layout.rowBlocks), [&] {
             for (int64_t row : {0, 1})
-              kernel.store(sum.lane(row * 2 + j) * k.constant(k.f32(), 1 / unit),
+              kernel.store(sum.lane(row * 2 + j) *
+                               k.constant(k.f32(), 1 / unit),
                            token, block * tileRows + place.g * 2 + row);
           });
         }
@@ -300,11 +302,11 @@ gpu::GPUFuncOp lq::cuda::emitMatrix(gpu::GPUModuleOp module, StringRef name,
   KernelBuilder k(module, name, chip, types, shape.warps() * warpThreads);
   Matrix(k, spec, shape).emit();
   AffineExpr rows = getAffineDimExpr(0, context);
-  return k.finish(gridOf(
-      static_cast<int64_t>(types.size()) - 1, 2,
-      {getAffineConstantExpr(
-           static_cast<int64_t>(llvm::divideCeil(spec.outputs, shape.outputs())),
-           context),
-       rows.ceilDiv(shape.tokens())},
-      context));
+  return k.finish(
+      gridOf(static_cast<int64_t>(types.size()) - 1, 2,
+             {getAffineConstantExpr(static_cast<int64_t>(llvm::divideCeil(
+                                        spec.outputs, shape.outputs())),
+                                    context),
+              rows.ceilDiv(shape.tokens())},
+             context));
 }

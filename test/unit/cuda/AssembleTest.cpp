@@ -29,11 +29,10 @@ std::string compileLinears(const Chip &chip, const Rows &rows) {
   registerCodegenDialects(registry);
   MLIRContext context(registry);
   context.loadAllAvailableDialects();
-  OwningOpRef<ModuleOp> module =
-      ModuleOp::create(UnknownLoc::get(&context));
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
-  auto kernels = gpu::GPUModuleOp::create(
-      builder, UnknownLoc::get(&context), "device");
+  auto kernels =
+      gpu::GPUModuleOp::create(builder, UnknownLoc::get(&context), "device");
   std::vector<FormatDescription> formats = cpu::test::variedFormats();
   for (auto [i, format] : llvm::enumerate(formats)) {
     LinearSpec spec;
@@ -56,10 +55,13 @@ TEST_P(Assembly, Linears) {
   auto [chip, rows] = GetParam();
   std::string ptx = compileLinears(chip, rows);
   ASSERT_FALSE(ptx.empty());
-  if (const char *folder = std::getenv("LQ_KEEP_PTX")) {
-    std::error_code error;
-    llvm::raw_fd_ostream(std::string(folder) + "/" + chip.name + rows.name + ".ptx", error) << ptx;
-  }
+  // What the regimes are made of, whatever the format.
+  StringRef text(ptx);
+  bool isMatrix = rows.rows == kDynamic;
+  EXPECT_EQ(text.contains("mma.sync"), isMatrix);
+  EXPECT_EQ(text.contains("dp4a"), !isMatrix);
+  EXPECT_EQ(text.contains("cp.async"), isMatrix && chip.asyncCopies);
+  EXPECT_FALSE(text.contains("ld.global.b8")) << "a load of single bytes";
   std::string assembler = findAssembler();
   if (assembler.empty())
     GTEST_SKIP() << "no ptxas: install NVIDIA's CUDA toolkit";
@@ -69,9 +71,6 @@ TEST_P(Assembly, Linears) {
   for (const KernelResources &kernel : cubin->kernels) {
     EXPECT_EQ(kernel.spillBytes, 0) << kernel.name;
     EXPECT_EQ(kernel.stackBytes, 0) << kernel.name;
-    if (std::getenv("LQ_SHOW"))
-      llvm::errs() << chip.name << " " << rows.name << " " << kernel.name << " registers "
-                 << kernel.registers << " shared " << kernel.sharedBytes << "\n";
   }
 }
 

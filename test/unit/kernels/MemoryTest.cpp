@@ -5,6 +5,7 @@
 #include "test/unit/kernels/Harness.h"
 #include "llvm/ADT/StringRef.h"
 
+using namespace lq;
 using namespace lq::cpu;
 using namespace lq::cpu::test;
 
