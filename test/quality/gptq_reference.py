@@ -172,7 +172,9 @@ def quantize_by_gptqmodel(work, setting, folder):
     return quality.run([
         work.options.python, Path(__file__).with_name("gptqmodel_checkpoint.py"),
         make_checkpoint(work), ids, folder / "quantized",
-        json.dumps({"bits": setting.bits, "group_size": GROUP, **setting.config})])
+        json.dumps({"bits": setting.bits, "group_size": GROUP, **setting.config})],
+        # It leaves logs where it runs.
+        cwd=folder)
 
 
 def measure(work, setting, program, logits):
@@ -229,6 +231,7 @@ def main():
     parser.add_argument("--only", default="", metavar="REGEX", help="rows to measure")
     parser.set_defaults(samples=64)
     options = parser.parse_args()
+    options.python, options.work = options.python.absolute(), options.work.absolute()
     quality.check_model(options)
     if not options.calibrate:
         parser.error("--calibrate is required")
