@@ -5,6 +5,7 @@
 #include "gtest/gtest.h"
 
 #include <fstream>
+#include <unistd.h>
 
 using namespace lq;
 
@@ -12,7 +13,9 @@ namespace {
 
 class ScaleLogTest : public testing::Test {
 protected:
-  std::string path = testing::TempDir() + "lq-scale-log";
+  /// Of the process: tests run side by side.
+  std::string path =
+      testing::TempDir() + "lq-scale-log-" + std::to_string(getpid());
 
   void SetUp() override { std::remove(path.c_str()); }
   void TearDown() override { std::remove(path.c_str()); }
