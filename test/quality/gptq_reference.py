@@ -55,19 +55,21 @@ class Program:
     options: str | None
     #: Whether a linear's inputs are those in the quantized model.
     sequential: bool = True
+    #: What GPTQModel's QuantizeConfig takes as well.
+    config: tuple = ()
 
 
 SETTINGS = [
     Setting("4 bits", 4, "int4_g128", "groups", {"sym": True}),
     Setting("4 bits, zero points", 4, "uint4_g128", "groups", {"sym": False}),
     Setting("4 bits, act order", 4, "int4_g128", "stored", {"sym": True, "desc_act": True}),
-    Setting("3 bits, zero points", 3, "uint3_g128", "groups", {"sym": False}),
 ]
 PROGRAMS = [
     Program("GPTQModel", None),
+    Program("GPTQModel, scales searched", None, config=(("mse", 2.4),)),
+    Program("lq, scales of the range", "scales=rule"),
     Program("lq", "", sequential=False),
     Program("lq, sequential", ""),
-    Program("lq, sequential, scales by rule", "scales=rule"),
 ]
 
 
@@ -167,12 +169,13 @@ def quantize_by_lq(work, setting, program, folder):
                    memory=max(first.memory, second.memory))
 
 
-def quantize_by_gptqmodel(work, setting, folder):
+def quantize_by_gptqmodel(work, setting, program, folder):
     _, ids = write_samples(work)
     return quality.run([
         work.options.python, Path(__file__).with_name("gptqmodel_checkpoint.py"),
         make_checkpoint(work), ids, folder / "quantized",
-        json.dumps({"bits": setting.bits, "group_size": GROUP, **setting.config})],
+        json.dumps({"bits": setting.bits, "group_size": GROUP, **setting.config,
+                    **dict(program.config)})],
         # It leaves logs where it runs.
         cwd=folder)
 
@@ -181,7 +184,7 @@ def measure(work, setting, program, logits):
     with tempfile.TemporaryDirectory(dir=work.folder) as folder:
         folder = Path(folder)
         if program.options is None:
-            made = quantize_by_gptqmodel(work, setting, folder)
+            made = quantize_by_gptqmodel(work, setting, program, folder)
         else:
             made = quantize_by_lq(work, setting, program, folder)
         artifact = folder / "model.lq"
@@ -212,7 +215,7 @@ def compare(work):
     table = "| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|\n"
     for setting in SETTINGS:
         for program in PROGRAMS:
-            if not re.search(work.options.only, f"{setting.name}: {program.name}"):
+            if not re.search(work.options.only, f"{setting.name}: {program.name}:"):
                 continue
             path = work.path(f"gptq-{setting.name}-{program.name}.json".replace(" ", "-"))
             if not path.exists():

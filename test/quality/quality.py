@@ -377,7 +377,7 @@ def option_parser(description):
                         help="ONNX folder with the f32 model, also as original.gguf")
     parser.add_argument("--calibrate", type=Path, help="text to calibrate on")
     parser.add_argument("--samples", type=int, default=128,
-                        help="samples of 512 tokens of it (default 128)")
+                        help="samples of 512 tokens of it (default %(default)s)")
     parser.add_argument("--llama", type=Path, default=CACHE / "llama.cpp" / "native",
                         help="folder of llama.cpp's programs")
     parser.add_argument("--chunks", type=int, default=40)
