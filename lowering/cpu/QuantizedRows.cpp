@@ -45,6 +45,7 @@ size_t ElementFunctions::number(linalg::GenericOp function) {
   // are, which may stand anywhere.
   std::string text;
   llvm::raw_string_ostream stream(text);
+  stream << function.getNumDpsInputs();
   DenseMap<Value, size_t> numbers;
   for (BlockArgument argument : function.getBody()->getArguments())
     numbers.try_emplace(argument, numbers.size());

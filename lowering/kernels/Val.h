@@ -49,7 +49,6 @@ public:
   Val operator/(int64_t rhs) const { return *this / like(rhs); }
   Val operator%(int64_t rhs) const { return *this % like(rhs); }
   Val operator&(int64_t rhs) const { return *this & like(rhs); }
-  Val operator|(int64_t rhs) const { return *this | like(rhs); }
   Val operator^(int64_t rhs) const { return *this ^ like(rhs); }
   Val operator<<(int64_t rhs) const { return *this << like(rhs); }
   Val operator>>(int64_t rhs) const { return *this >> like(rhs); }

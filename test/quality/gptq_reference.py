@@ -18,7 +18,6 @@ programs to their end: lq-calibrate and lq-gptq here, the whole of GPTQModel the
 import json
 import re
 import struct
-import sys
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -235,13 +234,7 @@ def main():
     parser.set_defaults(samples=64)
     options = parser.parse_args()
     options.python, options.work = options.python.absolute(), options.work.absolute()
-    quality.check_model(options)
-    if not options.calibrate:
-        parser.error("--calibrate is required")
-    try:
-        print(compare(quality.Work(options)), end="")
-    except quality.Failure as failure:
-        sys.exit(f"gptq_reference.py: {failure}")
+    quality.print_table(parser, options, compare)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ importance matrix is used if the options are the same.
 import json
 import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 
@@ -106,15 +105,9 @@ def main():
     parser = quality.option_parser(__doc__)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of llama.cpp")
     options = parser.parse_args()
-    quality.check_model(options)
-    if not options.calibrate:
-        parser.error("--calibrate is required")
     if not (options.llama / "llama-perplexity").exists():
         parser.error("llama-perplexity is not built; see test/bench/build_peer.sh")
-    try:
-        print(compare(quality.Work(options)), end="")
-    except quality.Failure as failure:
-        sys.exit(f"kquant_reference.py: {failure}")
+    quality.print_table(parser, options, compare)
 
 
 if __name__ == "__main__":

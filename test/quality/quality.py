@@ -386,6 +386,17 @@ def option_parser(description):
     return parser
 
 
+def print_table(parser, options, compare):
+    """Prints what `compare` makes of a Work: the one thing that the script of `parser` does."""
+    check_model(options)
+    if not options.calibrate:
+        parser.error("--calibrate is required")
+    try:
+        print(compare(Work(options)), end="")
+    except Failure as failure:
+        sys.exit(f"{parser.prog}: {failure}")
+
+
 def check_model(options):
     if not (options.model / "model.onnx").exists():
         sys.exit(f"no model in {options.model}; tools/fetch-model.sh smollm2-dithered makes it")

@@ -1,6 +1,8 @@
 //===- CompileToObject.cpp - the LLVM dialect to machine code -------------===//
 
 #include "lowering/cpu/codegen/Codegen.h"
+
+#include "lowering/codegen/Optimise.h"
 #include "lowering/cpu/codegen/MemoryFunctions.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -11,11 +13,11 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Utils/LoopUtils.h"
 
+using namespace lq;
 using namespace lq::cpu;
 
 /// Of functions in LLVM IR.
@@ -89,25 +91,6 @@ void keepKernelLoops(llvm::Module &module) {
   }
 }
 
-void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  keepKernelLoops(module);
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
-  tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager cycles;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(cycles);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, cycles, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
-      .run(module, modules);
-}
-
 } // namespace
 
 llvm::Expected<llvm::SmallVector<char, 0>>
@@ -125,7 +108,8 @@ lq::cpu::compileToObject(mlir::ModuleOp module, const CpuLevel &level,
   code->setDataLayout((*machine)->createDataLayout());
   setTargetAttributes(*code, level);
   addMemoryFunctions(*code);
-  optimise(*code, **machine);
+  keepKernelLoops(*code);
+  optimise(*code, **machine, /*vectorisesLoops=*/true);
 
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream stream(bytes);

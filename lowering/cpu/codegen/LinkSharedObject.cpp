@@ -1,41 +1,19 @@
 //===- LinkSharedObject.cpp - an object file to a shared object -----------===//
 
 #include "lld/Common/Driver.h"
+#include "lowering/codegen/TemporaryFile.h"
 #include "lowering/cpu/codegen/Codegen.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include <mutex>
 
 LLD_HAS_DRIVER(elf)
 
 using namespace llvm;
+using lq::TemporaryFile;
 
 namespace {
 
 Error makeError(const Twine &message) {
   return createStringError(inconvertibleErrorCode(), message);
-}
-
-/// A temporary file with the given content, deleted with the remover.
-Expected<SmallString<128>>
-writeTemporary(ArrayRef<char> content, StringRef suffix, FileRemover &remover) {
-  SmallString<128> path;
-  int descriptor;
-  if (std::error_code code =
-          sys::fs::createTemporaryFile("lq", suffix, descriptor, path))
-    return makeError("cannot create a temporary file: " + code.message());
-  remover.setFile(path);
-  raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
-  stream.write(content.data(), content.size());
-  stream.close();
-  if (stream.has_error()) {
-    std::error_code code = stream.error();
-    stream.clear_error();
-    return makeError("cannot write " + path.str() + ": " + code.message());
-  }
-  return path;
 }
 
 /// lld's first complaint, on one line.
@@ -49,10 +27,10 @@ std::string firstLine(StringRef messages) {
 } // namespace
 
 Error lq::cpu::linkSharedObject(ArrayRef<char> object, StringRef path) {
-  FileRemover remover;
-  auto input = writeTemporary(object, "o", remover);
-  if (!input)
-    return input.takeError();
+  TemporaryFile input;
+  if (Error error = input.create("o", object))
+    return error;
+  std::string inputPath = input.path().str();
   std::string output = path.str();
   const char *arguments[] = {"ld.lld",
                              "-shared",
@@ -66,7 +44,7 @@ Error lq::cpu::linkSharedObject(ArrayRef<char> object, StringRef path) {
                              "-Bsymbolic",
                              "-o",
                              output.c_str(),
-                             input->c_str()};
+                             inputPath.c_str()};
   std::string messages;
   raw_string_ostream stream(messages);
   // lld keeps its state in globals.
@@ -81,17 +59,10 @@ Error lq::cpu::linkSharedObject(ArrayRef<char> object, StringRef path) {
 
 Expected<SmallVector<char, 0>>
 lq::cpu::linkSharedObject(ArrayRef<char> object) {
-  FileRemover remover;
-  auto output = writeTemporary({}, "so", remover);
-  if (!output)
-    return output.takeError();
-  if (Error error = linkSharedObject(object, *output))
+  TemporaryFile output;
+  if (Error error = output.create("so"))
     return std::move(error);
-  auto buffer = MemoryBuffer::getFile(*output, /*IsText=*/false,
-                                      /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return makeError("cannot read " + output->str() + ": " +
-                     buffer.getError().message());
-  StringRef bytes = (*buffer)->getBuffer();
-  return SmallVector<char, 0>(bytes.begin(), bytes.end());
+  if (Error error = linkSharedObject(object, output.path()))
+    return std::move(error);
+  return output.read();
 }

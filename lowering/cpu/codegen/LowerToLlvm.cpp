@@ -1,7 +1,8 @@
 //===- LowerToLlvm.cpp - standard dialects to the LLVM dialect ------------===//
 
 #include "lowering/cpu/codegen/Codegen.h"
-#include "lowering/cpu/codegen/MathToPolynomials.h"
+
+#include "lowering/codegen/MathToPolynomials.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"

@@ -1,63 +1,28 @@
 //===- Assemble.cpp - PTX to machine code by the toolkit's assembler ------===//
 
+#include "lowering/codegen/TemporaryFile.h"
 #include "lowering/cuda/codegen/Codegen.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/Regex.h"
 
 using namespace llvm;
 using namespace lq::cuda;
+using lq::TemporaryFile;
 
 std::string lq::cuda::findAssembler() {
-  SmallVector<std::string> folders;
-  if (const char *home = std::getenv("CUDA_HOME"))
-    folders.push_back(std::string(home) + "/bin");
-  if (auto onPath = sys::findProgramByName("ptxas"))
-    return *onPath;
-  folders.push_back("/usr/local/cuda/bin");
-  for (const std::string &folder : folders)
-    if (auto found = sys::findProgramByName("ptxas", {folder}))
+  const char *home = std::getenv("CUDA_HOME");
+  std::string ofHome = home ? std::string(home) + "/bin" : std::string();
+  if (home)
+    if (auto found = sys::findProgramByName("ptxas", {ofHome}))
       return *found;
+  if (auto found = sys::findProgramByName("ptxas"))
+    return *found;
+  if (auto found = sys::findProgramByName("ptxas", {"/usr/local/cuda/bin"}))
+    return *found;
   return {};
 }
 
 namespace {
-
-/// A temporary file that is deleted with it.
-struct TemporaryFile {
-  SmallString<128> path;
-  FileRemover remover;
-
-  Error create(StringRef suffix, StringRef content = {}) {
-    int descriptor;
-    if (std::error_code code =
-            sys::fs::createTemporaryFile("lq", suffix, descriptor, path))
-      return createStringError("cannot create a temporary file: " +
-                               code.message());
-    remover.setFile(path);
-    raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
-    stream << content;
-    stream.close();
-    if (stream.has_error()) {
-      std::error_code code = stream.error();
-      stream.clear_error();
-      return createStringError("cannot write " + path.str() + ": " +
-                               code.message());
-    }
-    return Error::success();
-  }
-
-  Expected<std::unique_ptr<MemoryBuffer>> read() const {
-    auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false,
-                                        /*RequiresNullTerminator=*/false);
-    if (!buffer)
-      return createStringError("cannot read " + path.str() + ": " +
-                               buffer.getError().message());
-    return std::move(*buffer);
-  }
-};
 
 int64_t numberBefore(StringRef line, StringRef unit) {
   Regex pattern(("([0-9]+) " + unit).str());
@@ -104,24 +69,24 @@ std::vector<KernelResources> parseReport(StringRef report) {
 Expected<Cubin> lq::cuda::assemble(StringRef assembler, StringRef ptx,
                                    const Chip &chip) {
   TemporaryFile input, output, report;
-  if (Error error = input.create("ptx", ptx))
+  if (Error error = input.create("ptx", ArrayRef(ptx.data(), ptx.size())))
     return std::move(error);
   if (Error error = output.create("cubin"))
     return std::move(error);
   if (Error error = report.create("log"))
     return std::move(error);
   std::string architecture = "-arch=" + chip.name;
-  StringRef arguments[] = {assembler,  "--verbose", architecture,
-                           input.path, "-o",        output.path};
-  std::optional<StringRef> redirects[] = {StringRef(), report.path.str(),
-                                          report.path.str()};
+  StringRef arguments[] = {assembler,    "--verbose", architecture,
+                           input.path(), "-o",        output.path()};
+  std::optional<StringRef> redirects[] = {StringRef(), report.path(),
+                                          report.path()};
   std::string message;
   int status = sys::ExecuteAndWait(assembler, arguments, std::nullopt,
                                    redirects, 0, 0, &message);
   auto log = report.read();
   if (!log)
     return log.takeError();
-  StringRef text = (*log)->getBuffer();
+  StringRef text(log->data(), log->size());
   if (status != 0)
     return createStringError(
         assembler + " cannot assemble for " + chip.name + ": " +
@@ -129,7 +94,5 @@ Expected<Cubin> lq::cuda::assemble(StringRef assembler, StringRef ptx,
   auto cubin = output.read();
   if (!cubin)
     return cubin.takeError();
-  StringRef bytes = (*cubin)->getBuffer();
-  return Cubin{SmallVector<char, 0>(bytes.begin(), bytes.end()),
-               parseReport(text)};
+  return Cubin{std::move(*cubin), parseReport(text)};
 }

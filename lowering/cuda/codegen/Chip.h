@@ -18,7 +18,6 @@ namespace lq::cuda {
 struct Chip {
   /// What users type, LLVM and ptxas say, and artifacts store: "sm_90".
   std::string name;
-  int64_t major = 0, minor = 0;
   /// The least version of PTX that knows the chip, in LLVM's form: "ptx80".
   std::string ptxVersion;
   /// Columns that one matrix instruction on f16 multiplies: m16n8k8 or m16n8k16
@@ -27,9 +26,6 @@ struct Chip {
   /// Whether copies from global to shared memory run beside other instructions
   /// (cp.async).
   bool asyncCopies = true;
-  /// Multiprocessors of the chip's largest product, which split work wants to
-  /// fill.
-  int64_t multiprocessors = 0;
 
   /// All chips, the oldest first.
   static llvm::ArrayRef<Chip> all();

@@ -1,14 +1,16 @@
 //===- CompileToPtx.cpp - the NVVM dialect to PTX -------------------------===//
 
 #include "lowering/cuda/codegen/Codegen.h"
+
+#include "lowering/codegen/Optimise.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
+using namespace lq;
 using namespace lq::cuda;
 
 static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
@@ -36,24 +38,6 @@ createTargetMachine(const Chip &chip) {
   return machine;
 }
 
-static void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager cycles;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(cycles);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, cycles, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3)
-      .run(module, modules);
-}
-
 llvm::Expected<std::string>
 lq::cuda::compileToPtx(mlir::gpu::GPUModuleOp module, const Chip &chip) {
   auto machine = createTargetMachine(chip);
@@ -66,7 +50,7 @@ lq::cuda::compileToPtx(mlir::gpu::GPUModuleOp module, const Chip &chip) {
     return llvm::createStringError("cannot translate the kernels to LLVM IR");
   code->setTargetTriple((*machine)->getTargetTriple());
   code->setDataLayout((*machine)->createDataLayout());
-  optimise(*code, **machine);
+  optimise(*code, **machine, /*vectorisesLoops=*/false);
   llvm::SmallString<0> text;
   llvm::raw_svector_ostream stream(text);
   llvm::legacy::PassManager emit;

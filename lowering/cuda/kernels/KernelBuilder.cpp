@@ -21,10 +21,7 @@ void lq::cuda::registerKernelDialects(DialectRegistry &registry) {
 }
 
 Grid lq::cuda::constantGrid(MLIRContext *context, int64_t blocks) {
-  AffineExpr one = getAffineConstantExpr(1, context);
-  return {0, AffineMap::get(1, 0,
-                            {getAffineConstantExpr(blocks, context), one, one},
-                            context)};
+  return gridOf(0, 1, {getAffineConstantExpr(blocks, context)}, context);
 }
 
 Grid lq::cuda::gridOf(int64_t operand, int64_t rank,
@@ -59,9 +56,6 @@ Val KernelBuilder::thread() {
 }
 Val KernelBuilder::block(gpu::Dimension dimension) {
   return val(gpu::BlockIdOp::create(b, dimension));
-}
-Val KernelBuilder::blocks(gpu::Dimension dimension) {
-  return val(gpu::GridDimOp::create(b, dimension));
 }
 
 Val KernelBuilder::shared(ArrayRef<int64_t> shape, Type element) {
@@ -128,12 +122,6 @@ Val KernelBuilder::fromLane(Val value, int64_t mask) {
 Val KernelBuilder::sumLanes(Val value, int64_t lanes) {
   for (int64_t mask = lanes / 2; mask > 0; mask /= 2)
     value = value + fromLane(value, mask);
-  return value;
-}
-
-Val KernelBuilder::maxLanes(Val value, int64_t lanes) {
-  for (int64_t mask = lanes / 2; mask > 0; mask /= 2)
-    value = value.max(fromLane(value, mask));
   return value;
 }
 

@@ -22,8 +22,8 @@ struct Grid {
 
 /// x blocks, for any sizes of operands.
 Grid constantGrid(mlir::MLIRContext *context, int64_t blocks);
-/// As many blocks as elements of `map`, of the sizes of an operand of `rank`
-/// dimensions: for example {d1 / 64, d0}.
+/// Up to three numbers of blocks, in the sizes d0, d1, ... of an operand of
+/// `rank` dimensions: for example {d1 / 64, d0}.
 Grid gridOf(int64_t operand, int64_t rank,
             llvm::ArrayRef<mlir::AffineExpr> blocks,
             mlir::MLIRContext *context);
@@ -39,7 +39,6 @@ public:
   mlir::gpu::GPUFuncOp finish(const Grid &grid);
 
   Val argument(int64_t index) { return val(function.getArgument(index)); }
-  const Chip &chip() const { return target; }
   int64_t warps() const { return blockThreads / warpThreads; }
 
   /// Numbers of the thread in its block, of its warp in the block and of its
@@ -49,7 +48,6 @@ public:
   Val lane() { return thread() % warpThreads; }
   /// The number of the block in the grid.
   Val block(mlir::gpu::Dimension dimension);
-  Val blocks(mlir::gpu::Dimension dimension);
 
   /// Memory that the threads of a block share: a memref of elements.
   Val shared(llvm::ArrayRef<int64_t> shape, mlir::Type element);
@@ -74,10 +72,9 @@ public:
 
   /// The value of the lane whose number differs in the bits of `mask`.
   Val fromLane(Val value, int64_t mask);
-  /// The sum or maximum over lanes whose numbers differ in the lowest
-  /// log2(lanes) bits, in each of them.
-  Val sumLanes(Val value, int64_t lanes = warpThreads);
-  Val maxLanes(Val value, int64_t lanes = warpThreads);
+  /// The sum over lanes whose numbers differ in the lowest log2(lanes) bits, in
+  /// each of them.
+  Val sumLanes(Val value, int64_t lanes);
 
   /// Bytes of two words chosen by the digits of `selector` (PTX ISA, prmt).
   Val permuteBytes(Val low, Val high, int64_t selector);

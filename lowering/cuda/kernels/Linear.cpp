@@ -17,47 +17,37 @@ Val FragmentReader::loadPair(Val offset) {
                      /*alignment=*/8);
 }
 
-Vals FragmentReader::load(const ColumnBlock &block) {
-  constexpr int64_t vectorBytes = tileRows * 4;
-  Val slice = tiles.spanStart(block) + run.codes + block.block * run.codeBytes;
-  Vals loaded;
-  for (int64_t width : getSlices(run.format.bits)) {
-    // Two steps are two vectors, or fields side by side of one.
-    if (width == 8)
-      for (int64_t step : {0, 1})
-        loaded.push_back(loadPair(slice + (place.c * 2 + step) * vectorBytes));
-    else
-      loaded.push_back(loadPair(slice + place.c / (4 / width) * vectorBytes));
-    slice = slice + width * vectorBytes;
-  }
-  return loaded;
+/// The codes of a step in the words of a vector, of which the lane's two steps
+/// are fields side by side.
+Val FragmentReader::fieldOf(Val pair, int64_t width, int64_t step) {
+  int64_t mask = ((int64_t(1) << width) - 1) * 0x01010101;
+  Val from = (place.c % (4 / width) * (2 * width) + step * width)
+                 .toInteger(k.i32())
+                 .broadcast(pair.type());
+  return (pair >> from) & mask;
 }
 
-FragmentReader::Words FragmentReader::unpack(ArrayRef<Val> loaded) {
+FragmentReader::Words FragmentReader::loadCodes(const ColumnBlock &block) {
+  constexpr int64_t vectorBytes = tileRows * 4;
+  Val slice = tiles.spanStart(block) + run.codes + block.block * run.codeBytes;
   Words words;
-  auto add = [&](int64_t step, Val pair) {
-    for (int64_t row : {0, 1}) {
-      Val &word = words[step][row], bits = pair.lane(row);
-      word = word ? word | bits : bits;
-    }
-  };
   int64_t shift = 0;
   for (int64_t width : getSlices(run.format.bits)) {
-    int64_t mask = ((int64_t(1) << width) - 1) * 0x01010101;
+    Val both;
+    if (width < 8)
+      both = loadPair(slice + place.c / (4 / width) * vectorBytes);
     for (int64_t step : {0, 1}) {
-      if (width == 8) {
-        add(step, loaded[step]);
-        continue;
+      Val field = both ? fieldOf(both, width, step)
+                       : loadPair(slice + (place.c * 2 + step) * vectorBytes);
+      if (shift)
+        field = field << shift;
+      for (int64_t row : {0, 1}) {
+        Val &word = words[step][row], bits = field.lane(row);
+        word = word ? word | bits : bits;
       }
-      Val pair = loaded.front();
-      Val from = (place.c % (4 / width) * (2 * width) + step * width)
-                     .toInteger(k.i32())
-                     .broadcast(pair.type());
-      Val field = (pair >> from) & mask;
-      add(step, shift ? field << shift : field);
     }
     shift += width;
-    loaded = loaded.drop_front(width == 8 ? 2 : 1);
+    slice = slice + width * vectorBytes;
   }
   if (!table.empty())
     for (auto &rows : words)

@@ -34,10 +34,7 @@ public:
 
   /// Words of four codes: [step][row], columns 8 c + 4 step of row 2 g + row.
   using Words = std::array<std::array<Val, 2>, 2>;
-  Words loadCodes(const ColumnBlock &block) { return unpack(load(block)); }
-  /// In two steps: the words as they lie in tiles, and what becomes of them.
-  Vals load(const ColumnBlock &block);
-  Words unpack(llvm::ArrayRef<Val> loaded);
+  Words loadCodes(const ColumnBlock &block);
 
   /// Scales and offsets of the two rows, for the lane's columns.
   Val loadScale(const ColumnBlock &block) {
@@ -61,6 +58,7 @@ private:
     return group < tileColumns ? place.column() : k.index(0);
   }
   Val loadPair(Val offset);
+  Val fieldOf(Val pair, int64_t width, int64_t step);
 };
 
 /// One linear kernel while it is built: its arguments and shapes.

@@ -23,10 +23,8 @@ static constexpr int64_t mostWarps = 8;
 /// As many warps as have a turn of column blocks each.
 static int64_t chooseWarps(const LinearSpec &spec) {
   int64_t turns = spec.inputs / tileColumns / blocksTogether;
-  return std::clamp<int64_t>(
-      static_cast<int64_t>(
-          llvm::bit_floor(static_cast<uint64_t>(std::max<int64_t>(turns, 1)))),
-      1, mostWarps);
+  return static_cast<int64_t>(llvm::bit_floor(
+      static_cast<uint64_t>(std::clamp<int64_t>(turns, 1, mostWarps))));
 }
 
 namespace {

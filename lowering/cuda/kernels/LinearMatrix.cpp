@@ -89,12 +89,11 @@ private:
 
   Type f16() { return k.builder().getF16Type(); }
 
-  /// The row block of the weight, of those that there are.
+  /// A row block of the warp, which the weight need not have.
   Val rowBlock(int64_t number) {
-    Val block = (k.block(gpu::Dimension::x) * shape.outputWarps + outputWarp) *
-                    shape.rowBlocks +
-                number;
-    return block.min(k.index(kernel.layout.rowBlocks - 1));
+    return (k.block(gpu::Dimension::x) * shape.outputWarps + outputWarp) *
+               shape.rowBlocks +
+           number;
   }
 
   //===--------------------------------------------------------------------===//
@@ -137,8 +136,6 @@ private:
 
   Vals addRun(const TileRun &run, ArrayRef<Val> initial) {
     int64_t chunks = llvm::divideCeil(run.columns, shape.columns());
-    // Nobody reads the last stage of the run before any more.
-    k.barrier();
     startCopy(run, k.index(0));
     k.waitCopies(1);
     return k.forLoop(k.index(0), k.index(chunks), 1, initial,
@@ -177,7 +174,8 @@ private:
                 Vals &sums) {
     SmallVector<Vals> weights;
     for (int64_t i = 0; i < shape.rowBlocks; ++i)
-      weights.push_back(loadWeights(run, number, rowBlock(i)));
+      weights.push_back(loadWeights(
+          run, number, rowBlock(i).min(k.index(kernel.layout.rowBlocks - 1))));
     for (int64_t tile = 0; tile < shape.tokenTiles; ++tile) {
       Val token = (tokenWarp * shape.tokenTiles + tile) * tileTokens + place.g;
       Val x = k.load(stage, {token, column + place.column()}, 8, 16);
@@ -270,10 +268,7 @@ private:
   /// Element [i][j] of a sum is output 2 g + i, token 2 c + j.
   void store(ArrayRef<Val> sums) {
     for (int64_t i = 0; i < shape.rowBlocks; ++i) {
-      Val block =
-          (k.block(gpu::Dimension::x) * shape.outputWarps + outputWarp) *
-              shape.rowBlocks +
-          i;
+      Val block = rowBlock(i);
       for (int64_t tile = 0; tile < shape.tokenTiles; ++tile)
         for (int64_t j : {0, 1}) {
           Val token = firstToken +

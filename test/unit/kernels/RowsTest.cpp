@@ -1,5 +1,6 @@
 //===- RowsTest.cpp - kernels that work on rows ---------------------------===//
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "test/unit/kernels/Formats.h"
 #include <gtest/gtest.h>
 
@@ -23,6 +24,30 @@ compile(mlir::func::FuncOp (*emit)(mlir::ModuleOp, llvm::StringRef,
       },
       level);
 }
+
+/// What an lq.quantize_rows kernel writes of a few rows.
+struct QuantizedOutputs {
+  Array<int8_t> codes;
+  Array<float> scales;
+  Array<int32_t> sums;
+
+  QuantizedOutputs(int64_t rows, int64_t columns, int64_t group)
+      : codes({rows, columns}), scales({rows, columns / group}),
+        sums({rows, 2 * columns / group}) {}
+
+  void call(Kernel &kernel, std::vector<Argument> inputs) {
+    inputs.insert(inputs.end(), {codes, scales, sums});
+    kernel(inputs, 3);
+  }
+  void expectEqual(const QuantizedOutputs &expected) const {
+    for (int64_t i = 0; i < codes.count(); ++i)
+      ASSERT_EQ(codes[i], expected.codes[i]) << i;
+    for (int64_t i = 0; i < scales.count(); ++i)
+      ASSERT_EQ(scales[i], expected.scales[i]) << i;
+    for (int64_t i = 0; i < sums.count(); ++i)
+      ASSERT_EQ(sums[i], expected.sums[i]) << i;
+  }
+};
 
 TEST_P(RowsTest, QuantizeRows) {
   for (int64_t group : {16, 32, 128})
@@ -70,34 +95,80 @@ TEST_P(RowsTest, QuantizeRowsInOrder) {
     order[k] = static_cast<int32_t>((k * 37 + 5) % columns);
   for (int64_t i = 0; i < x.count(); ++i)
     ordered[i] = x[i / columns * columns + order[i % columns]];
-  struct Outputs {
-    Array<int8_t> codes;
-    Array<float> scales;
-    Array<int32_t> sums;
-  };
-  auto make = [&] {
-    return Outputs{Array<int8_t>({rows, columns}), Array<float>({rows, 3}),
-                   Array<int32_t>({rows, 6})};
-  };
-  Outputs got = make(), expected = make();
-  auto kernel =
-      compile(emitQuantizeRows, {columns, group, kDynamic, 64, true}, level());
-  (*kernel)({x, order, got.codes, got.scales, got.sums}, 2);
-  auto plain =
-      compile(emitQuantizeRows, {columns, group, kDynamic, 64}, level());
-  (*plain)({ordered, expected.codes, expected.scales, expected.sums}, 2);
-  for (int64_t i = 0; i < got.codes.count(); ++i)
-    ASSERT_EQ(got.codes[i], expected.codes[i]) << i;
-  for (int64_t i = 0; i < got.scales.count(); ++i)
-    ASSERT_EQ(got.scales[i], expected.scales[i]) << i;
-  for (int64_t i = 0; i < got.sums.count(); ++i)
-    ASSERT_EQ(got.sums[i], expected.sums[i]) << i;
+  QuantizedOutputs got(rows, columns, group), expected = {rows, columns, group};
+  got.call(
+      *compile(emitQuantizeRows, {columns, group, kDynamic, 64, true}, level()),
+      {x, order});
+  expected.call(
+      *compile(emitQuantizeRows, {columns, group, kDynamic, 64}, level()),
+      {ordered});
+  got.expectEqual(expected);
 
   Array<float> permuted({rows, columns});
   auto permute = compile(emitPermute, {columns, kDynamic}, level());
   (*permute)({x, order, permuted}, 2);
   for (int64_t i = 0; i < permuted.count(); ++i)
     ASSERT_EQ(permuted[i], ordered[i]) << i;
+}
+
+/// A norm in the kernel that quantizes gives what it gives before it.
+TEST_P(RowsTest, QuantizeNorms) {
+  int64_t rows = 5, columns = 96, group = 32;
+  for (bool centred : {false, true}) {
+    NormSpec norm{columns, kDynamic, 64, 1e-5f, centred, centred};
+    Array<float> x = normal({rows, columns}), gamma = normal({columns}),
+                 beta = normal({columns}), normed({rows, columns});
+    std::vector<Argument> inputs = {x, gamma};
+    if (centred)
+      inputs.push_back(beta);
+    std::vector<Argument> arguments = inputs;
+    arguments.push_back(normed);
+    (*compile(emitNorm, norm, level()))(arguments, 2);
+    QuantizedOutputs expected(rows, columns, group),
+        got = {rows, columns, group};
+    QuantizeRowsSpec spec{columns, group, kDynamic, 64};
+    expected.call(*compile(emitQuantizeRows, spec, level()), {normed});
+    spec.norm = norm;
+    got.call(*compile(emitQuantizeRows, spec, level()), inputs);
+    got.expectEqual(expected);
+  }
+}
+
+/// So does a function of elements: x * y + 0.5.
+TEST_P(RowsTest, QuantizeFunctions) {
+  int64_t rows = 5, columns = 96, group = 32;
+  Array<float> x = normal({rows, columns}), y = normal({rows, columns}),
+               result({rows, columns});
+  for (int64_t i = 0; i < x.count(); ++i) {
+    float product = x[i] * y[i];
+    result[i] = product + 0.5f;
+  }
+  QuantizedOutputs expected(rows, columns, group), got = {rows, columns, group};
+  QuantizeRowsSpec spec{columns, group, kDynamic, 64};
+  expected.call(*compile(emitQuantizeRows, spec, level()), {result});
+  auto emit = [&](mlir::ModuleOp module, const CpuLevel &level) {
+    mlir::OpBuilder b(module.getContext());
+    mlir::Location loc = module.getLoc();
+    mlir::Type f32 = b.getF32Type();
+    auto function = mlir::func::FuncOp::create(
+        loc, "function", b.getFunctionType({f32, f32}, {f32}));
+    mlir::Block *body = function.addEntryBlock();
+    b.setInsertionPointToStart(body);
+    mlir::Value half =
+        mlir::arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0.5));
+    mlir::Value product = mlir::arith::MulFOp::create(
+        b, loc, body->getArgument(0), body->getArgument(1));
+    mlir::Value sum = mlir::arith::AddFOp::create(b, loc, product, half);
+    mlir::func::ReturnOp::create(b, loc, sum);
+    EXPECT_TRUE(isElementFunction({body, 2}));
+    spec.function = {body, 2};
+    auto kernel = emitQuantizeRows(module, "kernel", spec, level);
+    function.erase();
+    return kernel;
+  };
+  Kernel kernel(emit, level());
+  got.call(kernel, {x, y});
+  got.expectEqual(expected);
 }
 
 TEST_P(RowsTest, Norms) {

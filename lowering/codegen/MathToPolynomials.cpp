@@ -1,6 +1,6 @@
 //===- MathToPolynomials.cpp - math functions without a library -----------===//
 
-#include "lowering/cpu/codegen/MathToPolynomials.h"
+#include "lowering/codegen/MathToPolynomials.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
@@ -115,7 +115,7 @@ struct MathToPolynomialsPass
   }
   void runOnOperation() final {
     RewritePatternSet patterns(&getContext());
-    lq::cpu::populateMathToPolynomialsPatterns(patterns);
+    lq::populateMathToPolynomialsPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
@@ -123,7 +123,7 @@ struct MathToPolynomialsPass
 
 } // namespace
 
-void lq::cpu::populateMathToPolynomialsPatterns(RewritePatternSet &patterns) {
+void lq::populateMathToPolynomialsPatterns(RewritePatternSet &patterns) {
   patterns.add<ExpToPolynomial>(patterns.getContext(), /*benefit=*/10);
   auto expanded = [](StringRef name) { return !isNative(name); };
   populateMathF32ExpansionPatterns(patterns, expanded);
@@ -135,6 +135,6 @@ void lq::cpu::populateMathToPolynomialsPatterns(RewritePatternSet &patterns) {
                                              "exp2", "round", "clampf"});
 }
 
-std::unique_ptr<Pass> lq::cpu::createMathToPolynomialsPass() {
+std::unique_ptr<Pass> lq::createMathToPolynomialsPass() {
   return std::make_unique<MathToPolynomialsPass>();
 }

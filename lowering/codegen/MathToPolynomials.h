@@ -1,13 +1,13 @@
 //===- MathToPolynomials.h - math functions without a library ---*- C++ -*-===//
 
-#ifndef LQ_LOWERING_CPU_CODEGEN_MATHTOPOLYNOMIALS_H
-#define LQ_LOWERING_CPU_CODEGEN_MATHTOPOLYNOMIALS_H
+#ifndef LQ_LOWERING_CODEGEN_MATHTOPOLYNOMIALS_H
+#define LQ_LOWERING_CODEGEN_MATHTOPOLYNOMIALS_H
 
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/Pass.h"
 #include <memory>
 
-namespace lq::cpu {
+namespace lq {
 
 /// Patterns that turn every math operation on f16, bf16 and f32 that has no
 /// instruction into arithmetic.
@@ -15,6 +15,6 @@ void populateMathToPolynomialsPatterns(mlir::RewritePatternSet &patterns);
 
 std::unique_ptr<mlir::Pass> createMathToPolynomialsPass();
 
-} // namespace lq::cpu
+} // namespace lq
 
-#endif // LQ_LOWERING_CPU_CODEGEN_MATHTOPOLYNOMIALS_H
+#endif // LQ_LOWERING_CODEGEN_MATHTOPOLYNOMIALS_H
